@@ -1,0 +1,44 @@
+# Everything a fresh machine needs: `make demo` trains a network, `make test` runs every test.
+# Both make .venv from the newest Python on the PATH (3.11 or later) and install from PyPI; no compiler.
+# Choose another interpreter with `make demo PYTHON=python3.12`.
+
+PYTHON ?= $(shell for v in 3.14 3.13 3.12 3.11; do \
+	  command -v python$$v >/dev/null && python$$v -c 'import venv, ensurepip' 2>/dev/null && { echo python$$v; exit; }; \
+	done; echo python3)
+BIN := .venv/bin
+RUN ?= runs/demo
+
+.PHONY: demo test test-fast lint clean
+
+demo: .venv/.base
+	$(BIN)/pellucid train digits --run $(RUN) --overwrite
+
+test: .venv/.dev
+	$(BIN)/python -m pytest
+
+test-fast: .venv/.dev
+	$(BIN)/python -m pytest -m "not slow"
+
+lint: .venv/.dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+clean:
+	rm -rf .venv build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+
+.venv/.python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "pellucid needs Python 3.11 or newer; $(PYTHON) is older. Try: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' || \
+	  { echo "$(PYTHON) has no venv module. On Debian and Ubuntu: apt install python3-venv"; exit 1; }
+	$(PYTHON) -m venv .venv
+	@touch $@
+
+.venv/.base: .venv/.python pyproject.toml
+	$(BIN)/python -m pip install --quiet --editable .
+	@touch $@
+
+.venv/.dev: .venv/.python pyproject.toml
+	$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	@touch $@ .venv/.base
