@@ -1,0 +1,106 @@
+"""The affine (fully connected) layer: every output is a weighted sum of every input, plus a bias.
+
+out[n, m] = sum over d of  x[n, d] * w[d, m] + b[m]
+"""
+
+import numpy as np
+
+from pellucid import check
+
+
+def affine_forward_naive(x, w, b):
+    """The affine layer, output by output.
+
+    Parameters
+    ----------
+    x : array (N, d_1, ..., d_k)
+        Each sample is read as one row of D = d_1 * ... * d_k numbers.
+    w : array (D, M)
+    b : array (M,)
+
+    Returns
+    -------
+    out : array (N, M)
+    cache : tuple
+        For `affine_backward_naive`.
+
+    Raises
+    ------
+    ValueError, TypeError
+        Shapes that do not go together.
+    """
+    x, w, b = _checked("affine_forward_naive", x, w, b)
+    N, M = x.shape[0], w.shape[1]
+
+    rows = x.reshape(N, -1)
+    out = np.zeros((N, M), dtype=x.dtype)
+    for n in range(N):
+        for m in range(M):
+            out[n, m] = np.sum(rows[n] * w[:, m]) + b[m]
+    return out, (x, w, b)
+
+
+def affine_backward_naive(dout, cache):
+    """The gradients of the affine layer, output by output: each hands its gradient to both factors of each product.
+
+    Parameters
+    ----------
+    dout : array (N, M)
+        Upstream gradient.
+    cache : tuple
+        From `affine_forward_naive`.
+
+    Returns
+    -------
+    dx : array (N, d_1, ..., d_k)
+    dw : array (D, M)
+    db : array (M,)
+    """
+    x, w, b = cache
+    N, M = x.shape[0], w.shape[1]
+    dout = check.upstream("affine_backward_naive", dout, x, (N, M))
+
+    rows = x.reshape(N, -1)
+    drows, dw, db = np.zeros_like(rows), np.zeros_like(w), np.zeros_like(b)
+    for n in range(N):
+        for m in range(M):
+            drows[n] += dout[n, m] * w[:, m]
+            dw[:, m] += dout[n, m] * rows[n]
+            db[m] += dout[n, m]
+    return drows.reshape(x.shape), dw, db
+
+
+def affine_forward_fast(x, w, b):
+    """The fast twin of `affine_forward_naive`: one matrix product."""
+    x, w, b = _checked("affine_forward_fast", x, w, b)
+    out = x.reshape(x.shape[0], -1) @ w
+    out += b
+    return out, (x, w, b)
+
+
+def affine_backward_fast(dout, cache):
+    """The fast twin of `affine_backward_naive`: two matrix products and a sum."""
+    x, w, b = cache
+    dout = check.upstream("affine_backward_fast", dout, x, (x.shape[0], w.shape[1]))
+    dx = (dout @ w.T).reshape(x.shape)
+    dw = x.reshape(x.shape[0], -1).T @ dout
+    db = dout.sum(axis=0)
+    return dx, dw, db
+
+
+affine_forward = affine_forward_fast
+affine_backward = affine_backward_fast
+
+
+def _checked(where, x, w, b):
+    x, w, b = check.floats(where, x=x, w=w, b=b)
+    if x.ndim < 2:
+        raise ValueError(f"{where}: x has shape {x.shape}; it must have two axes or more (N, d_1, ..., d_k)")
+    check.not_empty(where, "x", x)
+    D = x[0].size
+    if w.ndim != 2 or w.shape[0] != D or w.shape[1] == 0:
+        raise ValueError(
+            f"{where}: w has shape {w.shape}; it must be ({D}, M): a row for each number of a sample of x {x.shape}"
+        )
+    check.shape(where, "b", b, (w.shape[1],), "one bias for each column of w")
+    return x, w, b

@@ -1,0 +1,105 @@
+"""Losses: how wrong the scores of a batch are, and which way they should move.
+
+Softmax (cross-entropy): the scores become probabilities, and the loss is the mean of -log of the right class's.
+
+    p[n, c] = exp(s[n, c]) / sum over k of exp(s[n, k])        loss = -mean over n of log p[n, y[n]]
+
+SVM (hinge, Weston and Watkins 1999): every wrong class should score at least 1 below the right one.
+
+    loss = mean over n of  sum over c != y[n] of  max(0, s[n, c] - s[n, y[n]] + 1)
+"""
+
+import numpy as np
+
+from pellucid import check
+
+
+def softmax_loss_naive(x, y):
+    """Softmax loss and its gradient, sample by sample.
+
+    Parameters
+    ----------
+    x : array (N, C)
+        Scores.
+    y : integer array (N,)
+        The right classes, from 0 to C - 1.
+
+    Returns
+    -------
+    loss : scalar of x's type
+        Mean over the batch; log C where all scores are equal.
+    dx : array (N, C)
+        (p - [c is the right class]) / N.
+
+    Raises
+    ------
+    ValueError, TypeError
+        Labels out of range, of the wrong length or not integers; an empty batch.
+    """
+    x, y = _checked("softmax_loss_naive", x, y)
+    N, C = x.shape
+    loss, dx = x.dtype.type(0), np.zeros_like(x)
+    for n in range(N):
+        shifted = x[n] - np.max(x[n])  # changes no probability, and keeps exp from overflowing
+        log_p = shifted - np.log(np.sum(np.exp(shifted)))
+        loss += -log_p[y[n]] / N
+        for c in range(C):
+            dx[n, c] = (np.exp(log_p[c]) - (c == y[n])) / N
+    return loss, dx
+
+
+def softmax_loss_fast(x, y):
+    """The fast twin of `softmax_loss_naive`."""
+    x, y = _checked("softmax_loss_fast", x, y)
+    N = x.shape[0]
+    log_p = x - x.max(axis=1, keepdims=True)
+    log_p -= np.log(np.exp(log_p).sum(axis=1, keepdims=True))
+    right = (np.arange(N), y)
+    loss = -log_p[right].mean()
+    dx = np.exp(log_p)
+    dx[right] -= 1
+    dx /= N
+    return loss, dx
+
+
+def svm_loss_naive(x, y):
+    """Multi-class SVM loss and its gradient, sample by sample and class by class.
+
+    Parameters and results are those of `softmax_loss_naive`. At a margin of exactly zero the function has a kink; the
+    gradient is taken to be zero there.
+    """
+    x, y = _checked("svm_loss_naive", x, y)
+    N, C = x.shape
+    loss, dx = x.dtype.type(0), np.zeros_like(x)
+    for n in range(N):
+        for c in range(C):
+            margin = x[n, c] - x[n, y[n]] + 1
+            if c != y[n] and margin > 0:
+                loss += margin / N
+                dx[n, c] += 1 / N
+                dx[n, y[n]] -= 1 / N
+    return loss, dx
+
+
+def svm_loss_fast(x, y):
+    """The fast twin of `svm_loss_naive`."""
+    x, y = _checked("svm_loss_fast", x, y)
+    N = x.shape[0]
+    right = (np.arange(N), y)
+    margins = np.maximum(x - x[right][:, None] + 1, 0)
+    margins[right] = 0
+    loss = margins.sum() / N
+    dx = (margins > 0).astype(x.dtype)
+    dx[right] = -dx.sum(axis=1)
+    dx /= N
+    return loss, dx
+
+
+softmax_loss = softmax_loss_fast
+svm_loss = svm_loss_fast
+
+
+def _checked(where, x, y):
+    (x,) = check.floats(where, x=x)
+    check.rows(where, "x", x)
+    return x, check.labels(where, "y", y, *x.shape)

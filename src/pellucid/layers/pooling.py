@@ -1,0 +1,202 @@
+"""Pooling: each channel is made smaller by taking the largest value, or the mean, of each window.
+
+The windows may overlap (stride below the window's size), leave gaps (stride above it) and need not tile the image: the
+pixels beyond the last window are not seen, and get no gradient.
+
+**Ties.** Where several pixels of a window share the maximum, the whole gradient goes to the first of them in scan order
+(row by row), in the naive and the fast layer alike. So do Caffe (it keeps the index of the first maximum) and PyTorch.
+The tutorial gives the full gradient to every one of them, so that a window of four equal pixels sends back four times
+what it got. No choice passes a numerical check at a tie: the function has a kink there.
+"""
+
+import numpy as np
+
+from pellucid import check
+from pellucid.layers.channels_last import as_channels_last
+from pellucid.shapes import output_size, tap, window
+
+POOL_KEYS = ("pool_height", "pool_width", "stride")
+
+
+def max_pool_forward_naive(x, pool_param):
+    """Max pooling, stop by stop.
+
+    Parameters
+    ----------
+    x : array (N, C, H, W)
+    pool_param : dict
+        ``pool_height`` and ``pool_width``, the size of the window, and ``stride``, pixels between neighbouring stops.
+
+    Returns
+    -------
+    out : array (N, C, H_out, W_out)
+        H_out = 1 + (H - pool_height) / stride, rounded down; W_out likewise.
+    cache : tuple
+        For `max_pool_backward_naive`.
+
+    Raises
+    ------
+    ValueError, TypeError
+        A window larger than the image, a stride below 1, an unknown or missing key.
+    """
+    x, (HH, WW, stride) = _checked("max_pool_forward_naive", x, pool_param)
+    N, C, H, W = x.shape
+    H_out = output_size(H, HH, stride)
+    W_out = output_size(W, WW, stride)
+
+    out = np.zeros((N, C, H_out, W_out), dtype=x.dtype)
+    for i in range(H_out):
+        for j in range(W_out):
+            x_window = x[:, :, window(i, HH, stride), window(j, WW, stride)]  # (N, C, HH, WW)
+            out[:, :, i, j] = np.max(x_window, axis=(2, 3))
+    return out, (x, pool_param)
+
+
+def max_pool_backward_naive(dout, cache):
+    """The gradient of max pooling: each stop hands its gradient to the pixel that was the (first) maximum.
+
+    Parameters
+    ----------
+    dout : array (N, C, H_out, W_out)
+        Upstream gradient.
+    cache : tuple
+        From `max_pool_forward_naive`.
+
+    Returns
+    -------
+    dx : array (N, C, H, W)
+    """
+    x, pool_param = cache
+    HH, WW, stride = _settings("max_pool_backward_naive", pool_param)
+    N, C, H, W = x.shape
+    H_out = output_size(H, HH, stride)
+    W_out = output_size(W, WW, stride)
+    dout = check.upstream("max_pool_backward_naive", dout, x, (N, C, H_out, W_out))
+
+    dx = np.zeros_like(x)
+    for n in range(N):
+        for c in range(C):
+            for i in range(H_out):
+                for j in range(W_out):
+                    x_window = x[n, c, window(i, HH, stride), window(j, WW, stride)]
+                    r, s = np.unravel_index(np.argmax(x_window), (HH, WW))  # the first maximum in scan order
+                    dx[n, c, i * stride + r, j * stride + s] += dout[n, c, i, j]
+    return dx
+
+
+def max_pool_forward_fast(x, pool_param):
+    """The fast twin of `max_pool_forward_naive`: one comparison of whole arrays for each tap of the window.
+
+    The result is channels-last in memory, seen as (N, C, H_out, W_out).
+    """
+    x, (HH, WW, stride) = _checked("max_pool_forward_fast", x, pool_param)
+    N, C, H, W = x.shape
+    H_out = output_size(H, HH, stride)
+    W_out = output_size(W, WW, stride)
+
+    x_last = as_channels_last(x)
+    taps = _taps(HH, WW, H_out, W_out, stride)
+    out = x_last[:, *taps[0]].copy()
+    for rows, cols in taps[1:]:
+        np.maximum(out, x_last[:, rows, cols], out=out)
+    return out.transpose(0, 3, 1, 2), (x_last, out, pool_param)
+
+
+def max_pool_backward_fast(dout, cache):
+    """The fast twin of `max_pool_backward_naive`.
+
+    Goes through the taps in scan order; a tap that equals the maximum takes the gradient and leaves none for the rest.
+    """
+    x_last, out, pool_param = cache
+    HH, WW, stride = _settings("max_pool_backward_fast", pool_param)
+    N, H_out, W_out, C = out.shape
+    dout = check.upstream("max_pool_backward_fast", dout, out, (N, C, H_out, W_out)).transpose(0, 2, 3, 1)
+
+    dx = np.zeros_like(x_last)
+    waiting = np.ones(out.shape, dtype=bool)  # stops whose maximum has not been met yet
+    for rows, cols in _taps(HH, WW, H_out, W_out, stride):
+        first = (x_last[:, rows, cols] == out) & waiting
+        waiting &= ~first
+        dx[:, rows, cols] += np.where(first, dout, 0)
+    return dx.transpose(0, 3, 1, 2)
+
+
+def avg_pool_forward_naive(x, pool_param):
+    """Average pooling, stop by stop: as `max_pool_forward_naive`, with the mean of each window."""
+    x, (HH, WW, stride) = _checked("avg_pool_forward_naive", x, pool_param)
+    N, C, H, W = x.shape
+    H_out = output_size(H, HH, stride)
+    W_out = output_size(W, WW, stride)
+
+    out = np.zeros((N, C, H_out, W_out), dtype=x.dtype)
+    for i in range(H_out):
+        for j in range(W_out):
+            x_window = x[:, :, window(i, HH, stride), window(j, WW, stride)]  # (N, C, HH, WW)
+            out[:, :, i, j] = np.mean(x_window, axis=(2, 3))
+    return out, (x.shape, x.dtype, pool_param)
+
+
+def avg_pool_backward_naive(dout, cache):
+    """The gradient of average pooling: each stop shares its gradient equally among the pixels that it saw."""
+    (N, C, H, W), dtype, pool_param = cache
+    HH, WW, stride = _settings("avg_pool_backward_naive", pool_param)
+    H_out = output_size(H, HH, stride)
+    W_out = output_size(W, WW, stride)
+    dx = np.zeros((N, C, H, W), dtype=dtype)
+    dout = check.upstream("avg_pool_backward_naive", dout, dx, (N, C, H_out, W_out))
+
+    for i in range(H_out):
+        for j in range(W_out):
+            share = dout[:, :, i, j][:, :, None, None] / (HH * WW)
+            dx[:, :, window(i, HH, stride), window(j, WW, stride)] += share
+    return dx
+
+
+def avg_pool_forward_fast(x, pool_param):
+    """The fast twin of `avg_pool_forward_naive`: one addition of whole arrays for each tap of the window."""
+    x, (HH, WW, stride) = _checked("avg_pool_forward_fast", x, pool_param)
+    N, C, H, W = x.shape
+    H_out = output_size(H, HH, stride)
+    W_out = output_size(W, WW, stride)
+
+    x_last = x.transpose(0, 2, 3, 1)
+    out = np.zeros((N, H_out, W_out, C), dtype=x.dtype)
+    for rows, cols in _taps(HH, WW, H_out, W_out, stride):
+        out += x_last[:, rows, cols]
+    out /= HH * WW
+    return out.transpose(0, 3, 1, 2), (x.shape, x.dtype, pool_param)
+
+
+def avg_pool_backward_fast(dout, cache):
+    """The fast twin of `avg_pool_backward_naive`: one addition of whole arrays for each tap of the window."""
+    (N, C, H, W), dtype, pool_param = cache
+    HH, WW, stride = _settings("avg_pool_backward_fast", pool_param)
+    H_out = output_size(H, HH, stride)
+    W_out = output_size(W, WW, stride)
+    dx = np.zeros((N, H, W, C), dtype=dtype)
+    dout = check.upstream("avg_pool_backward_fast", dout, dx, (N, C, H_out, W_out))
+
+    share = dout.transpose(0, 2, 3, 1) / (HH * WW)
+    for rows, cols in _taps(HH, WW, H_out, W_out, stride):
+        dx[:, rows, cols] += share
+    return dx.transpose(0, 3, 1, 2)
+
+
+def _taps(HH, WW, H_out, W_out, stride):
+    """For each tap of the window in scan order, the rows and columns that it sees over all stops."""
+    return [(tap(r, H_out, stride), tap(s, W_out, stride)) for r in range(HH) for s in range(WW)]
+
+
+def _settings(where, pool_param):
+    """Read ``pool_param``: pool_height, pool_width, stride."""
+    check.known_keys(where, "pool_param", pool_param, POOL_KEYS, required=POOL_KEYS)
+    HH, WW, stride = (check.whole_number(where, f"pool_param[{key!r}]", pool_param[key], least=1) for key in POOL_KEYS)
+    return HH, WW, stride
+
+
+def _checked(where, x, pool_param):
+    HH, WW, stride = _settings(where, pool_param)
+    (x,) = check.floats(where, x=x)
+    check.images(where, "x", x)
+    check.window_fits(where, "the pooling window", x.shape[2:], (HH, WW), stride)
+    return x, (HH, WW, stride)

@@ -1,0 +1,224 @@
+"""Sandwich layers: what usually stands together, as one layer.
+
+Each is its parts in a row: forward in order, backward in reverse, the caches side by side. The naive sandwiches are
+made of naive layers, the fast ones of fast layers.
+
+    affine_relu         affine -> relu
+    conv_relu           convolution -> relu
+    conv_relu_pool      convolution -> relu -> max pool
+    conv_bn_relu        convolution -> spatial batch norm -> relu
+    conv_bn_relu_pool   convolution -> spatial batch norm -> relu -> max pool
+
+The arguments are those of the parts, in their order: ``x, w, b`` (and ``gamma, beta``), then the dictionaries. The
+gradients come back in the order of the arrays: ``dx, dw, db`` (and ``dgamma, dbeta``). An error names the part that
+refused.
+"""
+
+from pellucid.layers.affine import (
+    affine_backward_fast,
+    affine_backward_naive,
+    affine_forward_fast,
+    affine_forward_naive,
+)
+from pellucid.layers.convolution import (
+    conv_backward_fast,
+    conv_backward_naive,
+    conv_forward_fast,
+    conv_forward_naive,
+)
+from pellucid.layers.pooling import (
+    max_pool_backward_fast,
+    max_pool_backward_naive,
+    max_pool_forward_fast,
+    max_pool_forward_naive,
+)
+from pellucid.layers.relu import (
+    relu_backward_fast,
+    relu_backward_naive,
+    relu_forward_fast,
+    relu_forward_naive,
+)
+from pellucid.layers.spatial_norm import (
+    spatial_batchnorm_backward_fast,
+    spatial_batchnorm_backward_naive,
+    spatial_batchnorm_forward_fast,
+    spatial_batchnorm_forward_naive,
+)
+
+
+def affine_relu_forward_naive(x, w, b):
+    """Affine, then ReLU. Returns ``out, cache``."""
+    a, affine_cache = affine_forward_naive(x, w, b)
+    out, relu_cache = relu_forward_naive(a)
+    return out, (affine_cache, relu_cache)
+
+
+def affine_relu_backward_naive(dout, cache):
+    """The gradients of `affine_relu_forward_naive`: ``dx, dw, db``."""
+    affine_cache, relu_cache = cache
+    da = relu_backward_naive(dout, relu_cache)
+    dx, dw, db = affine_backward_naive(da, affine_cache)
+    return dx, dw, db
+
+
+def affine_relu_forward_fast(x, w, b):
+    """The fast twin of `affine_relu_forward_naive`."""
+    a, affine_cache = affine_forward_fast(x, w, b)
+    out, relu_cache = relu_forward_fast(a)
+    return out, (affine_cache, relu_cache)
+
+
+def affine_relu_backward_fast(dout, cache):
+    """The fast twin of `affine_relu_backward_naive`."""
+    affine_cache, relu_cache = cache
+    da = relu_backward_fast(dout, relu_cache)
+    dx, dw, db = affine_backward_fast(da, affine_cache)
+    return dx, dw, db
+
+
+def conv_relu_forward_naive(x, w, b, conv_param):
+    """Convolution, then ReLU. Returns ``out, cache``."""
+    a, conv_cache = conv_forward_naive(x, w, b, conv_param)
+    out, relu_cache = relu_forward_naive(a)
+    return out, (conv_cache, relu_cache)
+
+
+def conv_relu_backward_naive(dout, cache):
+    """The gradients of `conv_relu_forward_naive`: ``dx, dw, db``."""
+    conv_cache, relu_cache = cache
+    da = relu_backward_naive(dout, relu_cache)
+    dx, dw, db = conv_backward_naive(da, conv_cache)
+    return dx, dw, db
+
+
+def conv_relu_forward_fast(x, w, b, conv_param):
+    """The fast twin of `conv_relu_forward_naive`."""
+    a, conv_cache = conv_forward_fast(x, w, b, conv_param)
+    out, relu_cache = relu_forward_fast(a)
+    return out, (conv_cache, relu_cache)
+
+
+def conv_relu_backward_fast(dout, cache):
+    """The fast twin of `conv_relu_backward_naive`."""
+    conv_cache, relu_cache = cache
+    da = relu_backward_fast(dout, relu_cache)
+    dx, dw, db = conv_backward_fast(da, conv_cache)
+    return dx, dw, db
+
+
+def conv_relu_pool_forward_naive(x, w, b, conv_param, pool_param):
+    """Convolution, then ReLU, then max pool. Returns ``out, cache``."""
+    a, conv_cache = conv_forward_naive(x, w, b, conv_param)
+    s, relu_cache = relu_forward_naive(a)
+    out, pool_cache = max_pool_forward_naive(s, pool_param)
+    return out, (conv_cache, relu_cache, pool_cache)
+
+
+def conv_relu_pool_backward_naive(dout, cache):
+    """The gradients of `conv_relu_pool_forward_naive`: ``dx, dw, db``."""
+    conv_cache, relu_cache, pool_cache = cache
+    ds = max_pool_backward_naive(dout, pool_cache)
+    da = relu_backward_naive(ds, relu_cache)
+    dx, dw, db = conv_backward_naive(da, conv_cache)
+    return dx, dw, db
+
+
+def conv_relu_pool_forward_fast(x, w, b, conv_param, pool_param):
+    """The fast twin of `conv_relu_pool_forward_naive`."""
+    a, conv_cache = conv_forward_fast(x, w, b, conv_param)
+    s, relu_cache = relu_forward_fast(a)
+    out, pool_cache = max_pool_forward_fast(s, pool_param)
+    return out, (conv_cache, relu_cache, pool_cache)
+
+
+def conv_relu_pool_backward_fast(dout, cache):
+    """The fast twin of `conv_relu_pool_backward_naive`."""
+    conv_cache, relu_cache, pool_cache = cache
+    ds = max_pool_backward_fast(dout, pool_cache)
+    da = relu_backward_fast(ds, relu_cache)
+    dx, dw, db = conv_backward_fast(da, conv_cache)
+    return dx, dw, db
+
+
+def conv_bn_relu_forward_naive(x, w, b, gamma, beta, conv_param, bn_param):
+    """Convolution, then spatial batch norm, then ReLU. Returns ``out, cache``."""
+    a, conv_cache = conv_forward_naive(x, w, b, conv_param)
+    z, bn_cache = spatial_batchnorm_forward_naive(a, gamma, beta, bn_param)
+    out, relu_cache = relu_forward_naive(z)
+    return out, (conv_cache, bn_cache, relu_cache)
+
+
+def conv_bn_relu_backward_naive(dout, cache):
+    """The gradients of `conv_bn_relu_forward_naive`: ``dx, dw, db, dgamma, dbeta``."""
+    conv_cache, bn_cache, relu_cache = cache
+    dz = relu_backward_naive(dout, relu_cache)
+    da, dgamma, dbeta = spatial_batchnorm_backward_naive(dz, bn_cache)
+    dx, dw, db = conv_backward_naive(da, conv_cache)
+    return dx, dw, db, dgamma, dbeta
+
+
+def conv_bn_relu_forward_fast(x, w, b, gamma, beta, conv_param, bn_param):
+    """The fast twin of `conv_bn_relu_forward_naive`."""
+    a, conv_cache = conv_forward_fast(x, w, b, conv_param)
+    z, bn_cache = spatial_batchnorm_forward_fast(a, gamma, beta, bn_param)
+    out, relu_cache = relu_forward_fast(z)
+    return out, (conv_cache, bn_cache, relu_cache)
+
+
+def conv_bn_relu_backward_fast(dout, cache):
+    """The fast twin of `conv_bn_relu_backward_naive`."""
+    conv_cache, bn_cache, relu_cache = cache
+    dz = relu_backward_fast(dout, relu_cache)
+    da, dgamma, dbeta = spatial_batchnorm_backward_fast(dz, bn_cache)
+    dx, dw, db = conv_backward_fast(da, conv_cache)
+    return dx, dw, db, dgamma, dbeta
+
+
+def conv_bn_relu_pool_forward_naive(x, w, b, gamma, beta, conv_param, bn_param, pool_param):
+    """Convolution, then spatial batch norm, then ReLU, then max pool. Returns ``out, cache``."""
+    a, conv_cache = conv_forward_naive(x, w, b, conv_param)
+    z, bn_cache = spatial_batchnorm_forward_naive(a, gamma, beta, bn_param)
+    s, relu_cache = relu_forward_naive(z)
+    out, pool_cache = max_pool_forward_naive(s, pool_param)
+    return out, (conv_cache, bn_cache, relu_cache, pool_cache)
+
+
+def conv_bn_relu_pool_backward_naive(dout, cache):
+    """The gradients of `conv_bn_relu_pool_forward_naive`: ``dx, dw, db, dgamma, dbeta``."""
+    conv_cache, bn_cache, relu_cache, pool_cache = cache
+    ds = max_pool_backward_naive(dout, pool_cache)
+    dz = relu_backward_naive(ds, relu_cache)
+    da, dgamma, dbeta = spatial_batchnorm_backward_naive(dz, bn_cache)
+    dx, dw, db = conv_backward_naive(da, conv_cache)
+    return dx, dw, db, dgamma, dbeta
+
+
+def conv_bn_relu_pool_forward_fast(x, w, b, gamma, beta, conv_param, bn_param, pool_param):
+    """The fast twin of `conv_bn_relu_pool_forward_naive`."""
+    a, conv_cache = conv_forward_fast(x, w, b, conv_param)
+    z, bn_cache = spatial_batchnorm_forward_fast(a, gamma, beta, bn_param)
+    s, relu_cache = relu_forward_fast(z)
+    out, pool_cache = max_pool_forward_fast(s, pool_param)
+    return out, (conv_cache, bn_cache, relu_cache, pool_cache)
+
+
+def conv_bn_relu_pool_backward_fast(dout, cache):
+    """The fast twin of `conv_bn_relu_pool_backward_naive`."""
+    conv_cache, bn_cache, relu_cache, pool_cache = cache
+    ds = max_pool_backward_fast(dout, pool_cache)
+    dz = relu_backward_fast(ds, relu_cache)
+    da, dgamma, dbeta = spatial_batchnorm_backward_fast(dz, bn_cache)
+    dx, dw, db = conv_backward_fast(da, conv_cache)
+    return dx, dw, db, dgamma, dbeta
+
+
+affine_relu_forward = affine_relu_forward_fast
+affine_relu_backward = affine_relu_backward_fast
+conv_relu_forward = conv_relu_forward_fast
+conv_relu_backward = conv_relu_backward_fast
+conv_relu_pool_forward = conv_relu_pool_forward_fast
+conv_relu_pool_backward = conv_relu_pool_backward_fast
+conv_bn_relu_forward = conv_bn_relu_forward_fast
+conv_bn_relu_backward = conv_bn_relu_backward_fast
+conv_bn_relu_pool_forward = conv_bn_relu_pool_forward_fast
+conv_bn_relu_pool_backward = conv_bn_relu_pool_backward_fast

@@ -1,0 +1,202 @@
+"""Normalisation of images: batch normalisation by channel, and group normalisation by groups of channels.
+
+**Spatial batch normalisation** takes every pixel of every image as one sample of C features:
+(N, C, H, W) is read as (N * H * W, C) and given to batch normalisation.
+
+**Spatial group normalisation** takes every group of channels of every image as one sample to be normalised by itself
+(Wu and He 2018, arXiv:1803.08494): (N, C, H, W) is read as (N * G, C / G * H * W) and given to layer normalisation with
+gamma 1 and beta 0; each channel then has its own scale and shift.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from pellucid import check
+from pellucid.layers.batchnorm import (
+    batchnorm_backward_fast,
+    batchnorm_backward_naive,
+    batchnorm_forward_fast,
+    batchnorm_forward_naive,
+)
+from pellucid.layers.channels_last import as_channels_last
+from pellucid.layers.layernorm import (
+    LN_KEYS,
+    LayerNormCache,
+    layernorm_backward_fast,
+    layernorm_backward_naive,
+    layernorm_forward_fast,
+    layernorm_forward_naive,
+)
+
+
+def spatial_batchnorm_forward_naive(x, gamma, beta, bn_param):
+    """Batch normalisation of every channel over all images and pixels.
+
+    Parameters
+    ----------
+    x : array (N, C, H, W)
+    gamma, beta : arrays (C,)
+        Scale and shift.
+    bn_param : dict
+        As for `batchnorm_forward_naive`, with one running statistic a channel. **Training writes new running statistics
+        into it.**
+
+    Returns
+    -------
+    out : array (N, C, H, W)
+    cache : tuple
+        For `spatial_batchnorm_backward_naive`.
+    """
+    x = _checked_images("spatial_batchnorm_forward_naive", x)
+    N, C, H, W = x.shape
+    pixels = x.transpose(0, 2, 3, 1).reshape(N * H * W, C)
+    out, cache = batchnorm_forward_naive(pixels, gamma, beta, bn_param)
+    return out.reshape(N, H, W, C).transpose(0, 3, 1, 2), (x.shape, cache)
+
+
+def spatial_batchnorm_backward_naive(dout, cache):
+    """The gradients of spatial batch normalisation.
+
+    Parameters
+    ----------
+    dout : array (N, C, H, W)
+        Upstream gradient.
+    cache : tuple
+        From `spatial_batchnorm_forward_naive`.
+
+    Returns
+    -------
+    dx : array (N, C, H, W)
+    dgamma, dbeta : arrays (C,)
+    """
+    (N, C, H, W), bn_cache = cache
+    dout = check.upstream("spatial_batchnorm_backward_naive", dout, bn_cache.x_hat, (N, C, H, W))
+    dpixels = dout.transpose(0, 2, 3, 1).reshape(N * H * W, C)
+    dx, dgamma, dbeta = batchnorm_backward_naive(dpixels, bn_cache)
+    return dx.reshape(N, H, W, C).transpose(0, 3, 1, 2), dgamma, dbeta
+
+
+def spatial_batchnorm_forward_fast(x, gamma, beta, bn_param):
+    """The fast twin of `spatial_batchnorm_forward_naive`: a channels-last ``x`` is read as pixels without a copy."""
+    x = _checked_images("spatial_batchnorm_forward_fast", x)
+    N, C, H, W = x.shape
+    out, cache = batchnorm_forward_fast(as_channels_last(x).reshape(N * H * W, C), gamma, beta, bn_param)
+    return out.reshape(N, H, W, C).transpose(0, 3, 1, 2), (x.shape, cache)
+
+
+def spatial_batchnorm_backward_fast(dout, cache):
+    """The fast twin of `spatial_batchnorm_backward_naive`."""
+    (N, C, H, W), bn_cache = cache
+    dout = check.upstream("spatial_batchnorm_backward_fast", dout, bn_cache.x_hat, (N, C, H, W))
+    dx, dgamma, dbeta = batchnorm_backward_fast(as_channels_last(dout).reshape(N * H * W, C), bn_cache)
+    return dx.reshape(N, H, W, C).transpose(0, 3, 1, 2), dgamma, dbeta
+
+
+class GroupNormCache(NamedTuple):
+    """What the backward pass needs."""
+
+    x_hat: np.ndarray  # (N, C, H, W)
+    gamma: np.ndarray  # as it was given
+    G: int
+    groups: LayerNormCache
+
+
+def spatial_groupnorm_forward_naive(x, gamma, beta, G, gn_param):
+    """Group normalisation: each image's channels in G groups, each group normalised by itself.
+
+    Parameters
+    ----------
+    x : array (N, C, H, W)
+    gamma, beta : arrays (1, C, 1, 1) or (C,)
+        Scale and shift of each channel.
+    G : int
+        How many groups; it must divide C.
+    gn_param : dict
+        ``eps`` (1e-5).
+
+    Returns
+    -------
+    out : array (N, C, H, W)
+    cache : GroupNormCache
+        For `spatial_groupnorm_backward_naive`.
+    """
+    x, gamma, beta, G = _checked_groups("spatial_groupnorm_forward_naive", x, gamma, beta, G, gn_param)
+    return _groupnorm_forward(x, gamma, beta, G, gn_param, layernorm_forward_naive)
+
+
+def spatial_groupnorm_backward_naive(dout, cache):
+    """The gradients of group normalisation.
+
+    Parameters
+    ----------
+    dout : array (N, C, H, W)
+        Upstream gradient.
+    cache : GroupNormCache
+        From `spatial_groupnorm_forward_naive`.
+
+    Returns
+    -------
+    dx : array (N, C, H, W)
+    dgamma, dbeta : arrays of the shape of gamma
+    """
+    return _groupnorm_backward("spatial_groupnorm_backward_naive", dout, cache, layernorm_backward_naive)
+
+
+def spatial_groupnorm_forward_fast(x, gamma, beta, G, gn_param):
+    """The fast twin of `spatial_groupnorm_forward_naive`."""
+    x, gamma, beta, G = _checked_groups("spatial_groupnorm_forward_fast", x, gamma, beta, G, gn_param)
+    return _groupnorm_forward(x, gamma, beta, G, gn_param, layernorm_forward_fast)
+
+
+def spatial_groupnorm_backward_fast(dout, cache):
+    """The fast twin of `spatial_groupnorm_backward_naive`."""
+    return _groupnorm_backward("spatial_groupnorm_backward_fast", dout, cache, layernorm_backward_fast)
+
+
+spatial_batchnorm_forward = spatial_batchnorm_forward_fast
+spatial_batchnorm_backward = spatial_batchnorm_backward_fast
+spatial_groupnorm_forward = spatial_groupnorm_forward_fast
+spatial_groupnorm_backward = spatial_groupnorm_backward_fast
+
+
+def _groupnorm_forward(x, gamma, beta, G, gn_param, layernorm_forward):
+    """Normalise each group as one sample, then give every channel its scale and shift."""
+    samples = x.reshape(x.shape[0] * G, -1)
+    ones, zeros = np.ones(samples.shape[1], x.dtype), np.zeros(samples.shape[1], x.dtype)
+    normalised, groups = layernorm_forward(samples, ones, zeros, gn_param)
+    x_hat = normalised.reshape(x.shape)
+    out = gamma.reshape(-1, 1, 1) * x_hat + beta.reshape(-1, 1, 1)
+    return out, GroupNormCache(x_hat, gamma, G, groups)
+
+
+def _groupnorm_backward(where, dout, cache, layernorm_backward):
+    x_hat, gamma, G, groups = cache
+    dout = check.upstream(where, dout, x_hat, x_hat.shape)
+    dgamma = np.sum(dout * x_hat, axis=(0, 2, 3)).reshape(gamma.shape)
+    dbeta = np.sum(dout, axis=(0, 2, 3)).reshape(gamma.shape)
+    dx_hat = dout * gamma.reshape(-1, 1, 1)
+    dx, _, _ = layernorm_backward(dx_hat.reshape(groups.x_hat.shape), groups)
+    return dx.reshape(x_hat.shape), dgamma, dbeta
+
+
+def _checked_images(where, x):
+    (x,) = check.floats(where, x=x)
+    check.images(where, "x", x)
+    return x
+
+
+def _checked_groups(where, x, gamma, beta, G, gn_param):
+    check.known_keys(where, "gn_param", gn_param, LN_KEYS)
+    x, gamma, beta = check.floats(where, x=x, gamma=gamma, beta=beta)
+    check.images(where, "x", x)
+    C = x.shape[1]
+    G = check.whole_number(where, "G", G, least=1)
+    if C % G:
+        raise ValueError(f"{where}: G is {G}, which must divide the {C} channels of x {x.shape}")
+    for name, array in (("gamma", gamma), ("beta", beta)):
+        if array.shape not in ((1, C, 1, 1), (C,)):
+            raise ValueError(
+                f"{where}: {name} has shape {array.shape}; it must be (1, {C}, 1, 1): one number a channel"
+            )
+    return x, gamma, beta, G
