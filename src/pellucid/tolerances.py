@@ -1,0 +1,46 @@
+"""How large an error may be: one table, each number with its reason.
+
+Two measures. ``rel_error`` is the course's: |x - y| / (|x| + |y|), element by element, the largest of them. It suits
+gradients checked against numerical ones. ``scaled error`` is the largest difference divided by the largest value: what
+rounding makes, whatever the size of one element, so it suits twins that add up the same numbers in another order.
+"""
+
+from typing import NamedTuple
+
+
+class Tolerance(NamedTuple):
+    """The largest error that passes, and why it is that large."""
+
+    bound: float
+    why: str
+
+
+TOLERANCES = {
+    "gradient, smooth": Tolerance(
+        1e-7,
+        "Centred differences in float64 with h = 1e-5: the truncation is about h^2 = 1e-10 and the rounding of f about "
+        "1e-16 / h = 1e-11, both beside a typical gradient; elements a hundred times smaller than that still pass.",
+    ),
+    "gradient, network": Tolerance(
+        1e-5,
+        "A whole network in float64 with h = 1e-5: a loss near 2.3 is rounded at 4e-16, over h that is 5e-11, and the "
+        "gradients of the course's small initial weights are 1e-6 and less: five digits are left.",
+    ),
+    "gradient, tutorial's network": Tolerance(
+        1e-2,
+        "The tutorial's own check prints up to 4e-3: its gradients are as small as 1e-10, where centred differences of "
+        "a loss near 2.3 have no digits left. `check_model` holds the same network to the bound above.",
+    ),
+    "twins, float64": Tolerance(
+        1e-12, "The same sums in another order: n terms round to about 1e-16 times the square root of n."
+    ),
+    "twins, float32": Tolerance(
+        1e-5, "The same sums in another order: n terms round to about 6e-8 times the square root of n."
+    ),
+    "reference, float64": Tolerance(
+        1e-10, "Another library's float64 results: other orders of summation, and other but equal formulas."
+    ),
+    "printed array": Tolerance(
+        1e-7, "The tutorial prints eight digits: half a unit of the last one is 5e-9, 2e-7 of a number near 0.02."
+    ),
+}
