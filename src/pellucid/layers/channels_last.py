@@ -6,10 +6,10 @@ them, and since every fast layer returns its result in this form, none has to sh
 
 import numpy as np
 
-BLOCK_BYTES = 8 * 2**20
-"""Most bytes of windows laid side by side at a time: they should stay in a processor's last cache.
+BLOCK_BYTES = 4 * 2**20
+"""Most bytes of windows laid side by side at a time: they should stay in a processor's cache.
 
-Chosen by `benchmarks/block_bytes.py`; anything from 2 to 16 MiB does nearly as well.
+Chosen by `benchmarks/block_bytes.py`: 1 to 8 MiB do equally well, 64 MiB takes up to three times as long.
 """
 
 
