@@ -23,8 +23,8 @@ TOLERANCES = {
     ),
     "gradient, through batch norm": Tolerance(
         1e-6,
-        "Convolutions in front of batch norm: dividing by the batch's own deviation makes third derivatives of 10 to 100, "
-        "so that the truncation, h^2 / 6 of them, is 4e-10 beside gradient elements as small as 1e-3.",
+        "Convolutions in front of batch norm: dividing by the batch's own deviation makes third derivatives of 10 to "
+        "100, so that the truncation, h^2 / 6 of them, is 4e-10 beside gradient elements as small as 1e-3.",
     ),
     "gradient, network": Tolerance(
         1e-5,
@@ -33,9 +33,9 @@ TOLERANCES = {
     ),
     "gradient, tutorial's network": Tolerance(
         5e-2,
-        "The tutorial's own check, element by element with h = 1e-6, prints up to 4e-3 and the course expects errors of "
-        "the order of 1e-2 (its seed 231 gives 1.8e-2): some gradients are as small as 1e-8, where centred differences of "
-        "a loss near 2.3 have two digits left. `check_model` holds the same network to the bound above.",
+        "The tutorial's own check, element by element with h = 1e-6, prints up to 4e-3, and the course expects errors "
+        "of the order of 1e-2 (its seed 231 gives 1.8e-2): some gradients are as small as 1e-8, where centred "
+        "differences of a loss near 2.3 have two digits left. `check_model` holds the same network to the bound above.",
     ),
     "twins, float64": Tolerance(
         1e-12, "The same sums in another order: n terms round to about 1e-16 times the square root of n."
