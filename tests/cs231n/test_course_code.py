@@ -83,15 +83,15 @@ def test_the_convolution_notebook_in_short(capsys):
         input_dim=(3, 8, 8), num_classes=4, weight_scale=1e-2, filter_size=3, num_filters=8, hidden_dim=50
     )
     trainer = solver.Solver(
-        model, data, num_epochs=20, batch_size=20, update_rule="adam", optim_config={"learning_rate": 3e-3},
+        model, data, num_epochs=40, batch_size=20, update_rule="adam", optim_config={"learning_rate": 3e-3},
         verbose=True, print_every=1,
     )  # fmt: skip
     trainer.train()
     lines = capsys.readouterr().out.splitlines()
-    assert lines[0].startswith("(Iteration 1 / 60) loss: 1.3")
-    assert lines[1].startswith("(Epoch 0 / 20) train acc: 0.")
-    assert len(trainer.loss_history) == 60
-    assert len(trainer.train_acc_history) == 21
+    assert lines[0].startswith("(Iteration 1 / 120) loss: 1.3")
+    assert lines[1].startswith("(Epoch 0 / 40) train acc: 0.")
+    assert len(trainer.loss_history) == 120
+    assert len(trainer.train_acc_history) == 41
     assert trainer.train_acc_history[-1] > 0.9
 
 
