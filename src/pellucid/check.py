@@ -177,3 +177,11 @@ def all_finite(where: str, name: str, array: np.ndarray, block: int = 1024) -> N
             raise ValueError(
                 f"{where}: {name} holds {array[place]} at {place}; clean the data or leave that sample out"
             )
+
+
+def fraction(where: str, name: str, value: Any) -> float:
+    """The value is at least 0 and below 1, as a momentum or a share is. Returns it as a Python float."""
+    value = number(where, name, value, least=0)
+    if value >= 1:
+        raise ValueError(f"{where}: {name} is {value:g}; it must be at least 0 and below 1")
+    return value

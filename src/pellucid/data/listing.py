@@ -1,0 +1,176 @@
+"""The files of an image folder, on disk or in a zip file: their names first, and their bytes when they are asked for.
+
+Whatever could lead out of the folder is refused here: links, absolute names, "..", pipes and devices.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+import struct
+import zipfile
+import zlib
+from pathlib import Path, PurePosixPath
+from typing import Protocol
+
+from pellucid.data.pictures import MOST_FILE_BYTES
+
+
+class Listing(Protocol):
+    """Files below one root. ``files`` and ``folders`` hold relative names, split at the slashes and sorted."""
+
+    files: list[tuple[str, ...]]
+    folders: set[tuple[str, ...]]
+
+    def full_name(self, file: tuple[str, ...]) -> str:
+        """The name for messages."""
+        ...
+
+    def read(self, file: tuple[str, ...]) -> bytes:
+        """The bytes of one file. May be called from several threads at once."""
+        ...
+
+    def close(self) -> None:
+        """Let go of what is open."""
+        ...
+
+
+class FolderListing:
+    """The regular files below a folder. Hidden files and folders are left out."""
+
+    def __init__(self, where: str, root: Path) -> None:
+        self._where, self._root = where, root
+        self._resolved = root.resolve()
+        self.files: list[tuple[str, ...]] = []
+        self.folders: set[tuple[str, ...]] = set()
+        self._walk(root, ())
+        self.files.sort()
+
+    def _walk(self, folder: Path, above: tuple[str, ...]) -> None:
+        if len(above) > 8:
+            raise ValueError(
+                f"{self._where}: {folder} lies too deep for an image folder; give the folder of the classes"
+            )
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                if _ignored(entry.name):
+                    continue
+                name = (*above, entry.name)
+                _check_text(self._where, name)
+                if entry.is_dir(follow_symlinks=False):
+                    self.folders.add(name)
+                    self._walk(folder / entry.name, name)
+                else:
+                    self._check_file(folder / entry.name, entry)
+                    self.files.append(name)
+
+    def _check_file(self, path: Path, entry: os.DirEntry[str]) -> None:
+        if entry.is_symlink():
+            try:
+                target = path.resolve(strict=True)
+            except (OSError, RuntimeError):
+                raise ValueError(f"{self._where}: {path} is a link to nothing; take it out") from None
+            if not target.is_relative_to(self._resolved):
+                raise ValueError(
+                    f"{self._where}: {path} is a link out of the folder, to {target}; copy the file instead"
+                )
+            if target.is_dir():
+                raise ValueError(f"{self._where}: {path} is a link to a folder; copy the folder instead")
+        if not entry.is_file():
+            raise ValueError(f"{self._where}: {path} is not a regular file; take it out")
+
+    def full_name(self, file: tuple[str, ...]) -> str:
+        return str(self._root.joinpath(*file))
+
+    def read(self, file: tuple[str, ...]) -> bytes:
+        path = self._root.joinpath(*file)
+        with path.open("rb") as stream:
+            _check_file_size(self._where, str(path), os.fstat(stream.fileno()).st_size)
+            return stream.read(MOST_FILE_BYTES)
+
+    def close(self) -> None:
+        """There is nothing to close."""
+
+
+class ZipListing:
+    """The files in a zip file, which is read in place. Hidden files and ``__MACOSX`` are left out."""
+
+    def __init__(self, where: str, path: Path) -> None:
+        self._where, self._path = where, path
+        self._members: dict[tuple[str, ...], zipfile.ZipInfo] = {}
+        self.folders: set[tuple[str, ...]] = set()
+        try:
+            self._archive = zipfile.ZipFile(path)
+        except (zipfile.BadZipFile, NotImplementedError, OSError, ValueError, struct.error) as error:
+            raise ValueError(f"{where}: {path} is damaged or no zip file ({error}); get it again") from error
+        try:
+            for member in self._archive.infolist():
+                self._add(member)
+        except BaseException:
+            self._archive.close()
+            raise
+        self.files = sorted(self._members)
+
+    def _add(self, member: zipfile.ZipInfo) -> None:
+        shown = f"{self._path}: {member.filename!r}"
+        name = _safe_parts(self._where, shown, member.filename)
+        if not name or any(_ignored(part) for part in name):
+            return
+        _check_text(self._where, name)
+        # The upper half holds the Unix mode where the zip was made on Unix, else 0.
+        kind = stat.S_IFMT(member.external_attr >> 16)
+        if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
+            raise ValueError(f"{self._where}: {shown} is a link or a device; zip the files themselves")
+        self.folders.update(name[:depth] for depth in range(1, len(name)))
+        if member.is_dir():
+            self.folders.add(name)
+            return
+        if member.flag_bits & 1:
+            raise ValueError(f"{self._where}: {shown} is encrypted; zip it without a password")
+        if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+            raise ValueError(f"{self._where}: {shown} is packed by a rare method; zip it with deflate, the usual one")
+        if name in self._members:
+            raise ValueError(f"{self._where}: {shown} is in the zip file twice; make it anew")
+        self._members[name] = member
+
+    def full_name(self, file: tuple[str, ...]) -> str:
+        return f"{self._path}: {'/'.join(file)}"
+
+    def read(self, file: tuple[str, ...]) -> bytes:
+        member = self._members[file]
+        _check_file_size(self._where, self.full_name(file), member.file_size)
+        try:
+            with self._archive.open(member) as stream:
+                return stream.read(MOST_FILE_BYTES)
+        except (zipfile.BadZipFile, NotImplementedError, zlib.error, struct.error, EOFError, ValueError) as error:
+            raise ValueError(
+                f"{self._where}: {self.full_name(file)} is damaged ({error}); make the zip anew"
+            ) from error
+
+    def close(self) -> None:
+        self._archive.close()
+
+
+def _ignored(name: str) -> bool:
+    """What systems leave behind: hidden files, and the folder of hidden files that macOS puts into zips."""
+    return name.startswith(".") or name == "__MACOSX"
+
+
+def _safe_parts(where: str, shown: str, name: str) -> tuple[str, ...]:
+    """The parts of a name in a zip file, which must stay below its root."""
+    if name.startswith("/") or "\\" in name or name[1:2] == ":" or ".." in name.split("/"):
+        raise ValueError(f"{where}: {shown} is a name that leads out of the zip file; make it anew with plain names")
+    return PurePosixPath(name).parts
+
+
+def _check_text(where: str, name: tuple[str, ...]) -> None:
+    """Names end up in messages and in saved models, so they must be text."""
+    try:
+        "/".join(name).encode()
+    except UnicodeEncodeError:
+        raise ValueError(f"{where}: the name {'/'.join(name)!r} is no valid UTF-8; rename it") from None
+
+
+def _check_file_size(where: str, name: str, size_bytes: int) -> None:
+    if size_bytes > MOST_FILE_BYTES:
+        raise ValueError(f"{where}: {name} has {size_bytes:,} bytes, more than {MOST_FILE_BYTES:,}; take it out")
