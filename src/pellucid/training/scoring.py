@@ -1,0 +1,59 @@
+"""The share of images that a model gets right."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from pellucid import check
+
+
+def accuracy(
+    model: Any,
+    X: Any,
+    y: Any,
+    num_samples: int | None = None,
+    batch_size: int = 100,
+    rng: np.random.Generator | None = None,
+) -> float:
+    """The share of images whose highest score is that of their label.
+
+    Parameters
+    ----------
+    model : object
+        Its ``loss(X)`` returns scores, (N, classes).
+    X, y : (N, ...) and (N,)
+        Images and labels.
+    num_samples : int, optional
+        Look only at so many images, drawn at random: with a generator each at most once; without one from NumPy's
+        global state with replacement, as the course does.
+    batch_size : int
+        Images at a time.
+    rng : Generator, optional
+    """
+    where = "check_accuracy"
+    batch_size = check.whole_number(where, "batch_size", batch_size, least=1)
+    y = np.asarray(y)
+    if len(X) != len(y) or not len(y):
+        raise ValueError(f"{where}: X has {len(X)} images and y {len(y)} labels; give as many of both, at least one")
+    chosen = np.arange(len(y))
+    if num_samples is not None and num_samples < len(y):
+        num_samples = check.whole_number(where, "num_samples", num_samples, least=1)
+        if rng is None:
+            chosen = np.random.choice(len(y), num_samples)
+        else:
+            chosen = rng.choice(len(y), num_samples, replace=False)
+
+    right = 0
+    for start in range(0, len(chosen), batch_size):
+        batch = chosen[start : start + batch_size]
+        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+            scores = np.asarray(model.loss(X[batch]))
+        if scores.ndim != 2 or len(scores) != len(batch):
+            needed = f"({len(batch)}, classes)"
+            raise ValueError(f"{where}: model.loss(X) returned scores of shape {scores.shape}; it must be {needed}")
+        if start == 0:
+            check.labels(where, "y", y, len(y), num_classes=scores.shape[1])
+        right += int(np.sum(np.argmax(scores, axis=1) == y[batch]))
+    return right / len(chosen)

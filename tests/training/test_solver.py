@@ -1,0 +1,624 @@
+"""The Solver: the course's behaviour, mended where the course's is broken."""
+
+import numpy as np
+import pytest
+from toy_models import LinearSoftmax, NormalisedNet, blobs
+
+from pellucid.training import CheckpointError, Hook, NonFiniteLoss, Solver, load_weights, schedules
+
+QUIET = {"verbose": False, "progress": False}
+
+
+def make(model=None, data=None, **settings):
+    return Solver(model or LinearSoftmax(), data or blobs(), **{"batch_size": 20, "num_epochs": 2, **QUIET, **settings})
+
+
+class Counter(LinearSoftmax):
+    """Scores that are right, for images that hold their label, and gradients of one; notes what it was given."""
+
+    def __init__(self, right_from=0):
+        super().__init__()
+        self.batches, self.right_from = [], right_from
+
+    def loss(self, X, y=None):
+        if y is None:
+            scores = np.zeros((len(X), 3))
+            if len(self.batches) >= self.right_from:
+                scores[np.arange(len(X)), X[:, 0].astype(int)] = 1
+            return scores
+        self.batches.append(X[:, 1].astype(int).tolist())
+        return 1.0, {name: np.ones_like(w) for name, w in self.params.items()}
+
+
+def numbered(num_train, num_val=4):
+    """Images that hold their label and their number."""
+    data = {}
+    for part, N in (("train", num_train), ("val", num_val)):
+        y = np.arange(N) % 3
+        data[f"X_{part}"], data[f"y_{part}"] = np.stack([y, np.arange(N)], axis=1).astype(np.float32), y
+    return data
+
+
+# What the course's Solver does.
+
+
+def test_constructed_solver_has_the_courses_attributes_and_defaults():
+    model, data = LinearSoftmax(), blobs()
+    solver = Solver(model, data)
+    expected = {
+        "lr_decay": 1.0, "batch_size": 100, "num_epochs": 10, "num_train_samples": 1000, "num_val_samples": None,
+        "checkpoint_name": None, "print_every": 10, "verbose": True, "epoch": 0, "best_val_acc": 0, "best_params": {},
+        "loss_history": [], "train_acc_history": [], "val_acc_history": [], "optim_config": {},
+    }  # fmt: skip
+    assert {name: getattr(solver, name) for name in expected} == expected
+    assert solver.model is model and all(getattr(solver, key) is data[key] for key in data)
+    assert solver.update_rule.__name__ == "sgd"
+    assert solver.optim_configs.keys() == model.params.keys()
+    assert (
+        solver.optim_configs["W"] == {"learning_rate": 1e-2}
+        and solver.optim_configs["W"] is not solver.optim_configs["b"]
+    )
+
+
+def test_printed_lines_as_a_whole(capsys, tmp_path):
+    np.random.seed(3)
+    model = Counter(right_from=5)
+    settings = {"batch_size": 10, "num_epochs": 2, "print_every": 3, "progress": False}
+    solver = Solver(model, numbered(40, 4), checkpoint_name=str(tmp_path / "run"), **settings)
+    solver.train()
+    printed = capsys.readouterr()
+    assert printed.out == (
+        "(Iteration 1 / 8) loss: 1.000000\n"
+        f'Saving checkpoint to "{tmp_path}/run_epoch_0.safetensors"\n'
+        "(Epoch 0 / 2) train acc: 0.350000; val_acc: 0.500000\n"
+        "(Iteration 4 / 8) loss: 1.000000\n"
+        f'Saving checkpoint to "{tmp_path}/run_epoch_1.safetensors"\n'
+        "(Epoch 1 / 2) train acc: 0.350000; val_acc: 0.500000\n"
+        "(Iteration 7 / 8) loss: 1.000000\n"
+        f'Saving checkpoint to "{tmp_path}/run_epoch_2.safetensors"\n'
+        "(Epoch 2 / 2) train acc: 1.000000; val_acc: 1.000000\n"
+    )
+    assert printed.err == ""
+
+
+def test_quiet_solver_prints_nothing(capsys, tmp_path):
+    make(checkpoint_path=tmp_path / "c").train()
+    assert capsys.readouterr() == ("", "")
+
+
+def test_global_random_state_is_used_by_the_courses_very_calls(monkeypatch):
+    calls = []
+    real = np.random.choice
+    monkeypatch.setattr(np.random, "choice", lambda *a, **k: calls.append((a, k)) or real(*a, **k))
+    make(data=blobs(50, 30), batch_size=20, num_epochs=1, num_train_samples=10, num_val_samples=7).train()
+    batch, train, val = ((50, 20), {}), ((50, 10), {}), ((30, 7), {})
+    assert calls == [batch, train, val, batch, train, val]
+
+
+def test_no_sample_is_drawn_where_all_images_are_looked_at(monkeypatch):
+    calls = []
+    real = np.random.choice
+    monkeypatch.setattr(np.random, "choice", lambda *a: calls.append(a) or real(*a))
+    make(data=blobs(40, 30), batch_size=40, num_epochs=1, num_train_samples=40, num_val_samples=None).train()
+    assert calls == [(40, 40)]
+
+
+def test_training_is_the_rule_applied_to_the_drawn_batches_by_hand():
+    data, reference = blobs(), LinearSoftmax(dtype=np.float64)
+    random = np.random.RandomState(5)
+    losses = []
+    for _ in range(6):
+        batch = random.choice(60, 20)
+        loss, grads = reference.loss(data["X_train"][batch], data["y_train"][batch])
+        losses.append(loss)
+        for name in reference.params:
+            reference.params[name] = reference.params[name] - 0.1 * grads[name]
+    np.random.seed(5)
+    solver = make(LinearSoftmax(dtype=np.float64), data, optim_config={"learning_rate": 0.1}, num_train_samples=None)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(solver, "_evaluate", lambda: None)  # no best weights: the last ones stay
+        solver.train()
+    assert solver.loss_history == losses
+    np.testing.assert_array_equal(solver.model.params["W"], reference.params["W"])
+
+
+@pytest.mark.parametrize("N, batch_size, iterations", [(60, 20, 3), (59, 20, 2), (10, 25, 1)])
+def test_epoch_length_and_history_lengths(N, batch_size, iterations):
+    solver = make(data=blobs(N), batch_size=batch_size, num_epochs=3)
+    solver.train()
+    assert len(solver.loss_history) == solver.iteration == 3 * iterations
+    assert all(type(loss) is float for loss in solver.loss_history)
+    assert len(solver.val_acc_history) == len(solver.train_acc_history) == (4 if iterations > 1 else 3)
+    assert solver.epoch == 3
+
+
+def test_batch_larger_than_the_training_set_is_drawn_with_replacement():
+    model = Counter()
+    make(model, numbered(5), batch_size=12, num_epochs=1).train()
+    assert [len(batch) for batch in model.batches] == [12]
+
+
+def test_learning_rate_decays_after_each_epoch():
+    solver = make(lr_decay=0.5, optim_config={"learning_rate": 0.4}, num_epochs=3)
+    solver.train()
+    assert solver.optim_configs["W"]["learning_rate"] == solver.learning_rate == 0.05
+
+
+def test_accuracy_is_the_share_of_right_answers(monkeypatch):
+    model = Counter()
+    solver = make(model, numbered(10))
+    X, y = numbered(10)["X_train"], np.arange(10) % 3
+    assert solver.check_accuracy(X, y, batch_size=3) == 1.0
+    y[[0, 4, 9]] = [1, 2, 2]
+    assert solver.check_accuracy(X, y, batch_size=4) == 0.7
+
+
+def test_all_rules_learn():
+    for rule in ("sgd", "sgd_momentum", "nesterov", "rmsprop", "adam", "adamw"):
+        solver = make(update_rule=rule, optim_config={"learning_rate": 0.05}, num_epochs=30, rng=0)
+        solver.train()
+        assert solver.best_val_acc > 0.85, rule
+
+
+# What is mended.
+
+
+def test_best_weights_come_back_together_with_their_running_statistics():
+    class Judge(Hook):
+        """Notes all weights at each look, as they were."""
+
+        def __init__(self):
+            self.seen = []
+
+        def on_epoch(self, solver):
+            params = {name: w.copy() for name, w in solver.model.params.items()}
+            self.seen.append((params, solver.model.bn_params[0]["running_mean"].copy()))
+
+    judge, model = Judge(), NormalisedNet()
+    data = blobs()
+    solver = make(model, data, num_epochs=6, optim_config={"learning_rate": 1.5}, rng=0, hooks=[judge])
+    solver.train()
+    best = int(np.argmax(solver.val_acc_history))
+    assert best < len(judge.seen) - 1, "the test needs a run whose last weights are not its best"
+    params, mean = judge.seen[best]
+    for name, w in params.items():
+        np.testing.assert_array_equal(model.params[name], w)
+        np.testing.assert_array_equal(solver.best_params[name], w)
+    np.testing.assert_array_equal(model.bn_params[0]["running_mean"], mean)
+    np.testing.assert_array_equal(solver.best_bn_params[0]["running_mean"], mean)
+    assert model.bn_params[0]["mode"] == "train", "the model's other settings stay"
+    assert solver.check_accuracy(data["X_val"], data["y_val"]) == solver.best_val_acc == max(solver.val_acc_history)
+
+
+def test_best_weights_are_not_the_models_own_arrays():
+    solver = make()
+    solver.train()
+    solver.model.params["W"] += 1
+    assert not np.allclose(solver.best_params["W"], solver.model.params["W"])
+
+
+def test_no_epochs_leave_the_weights_alone():
+    model = LinearSoftmax()
+    before = {name: w.copy() for name, w in model.params.items()}
+    solver = make(model, num_epochs=0)
+    solver.train()
+    assert solver.iteration == 0 and model.params.keys() == before.keys()
+    assert all((model.params[name] == before[name]).all() for name in before)
+
+
+def test_weights_survive_where_no_answer_was_ever_right():
+    """The course's Solver then leaves the model without any parameter."""
+    model = Counter(right_from=1000)
+    data = numbered(40)
+    data["y_val"] = np.full(4, 2)
+    solver = make(model, data, num_epochs=2, optim_config={"learning_rate": 1})
+    solver.train()
+    assert solver.best_val_acc == 0 and solver.val_acc_history == [0, 0, 0]
+    np.testing.assert_allclose(model.params["b"], -4, err_msg="the weights of the last of four steps")
+    assert solver.best_params.keys() == model.params.keys()
+
+
+def test_validation_samples_are_as_many_as_asked_for():
+    seen = []
+
+    class Model(Counter):
+        def loss(self, X, y=None):
+            if y is None:
+                seen.append(len(X))
+            return super().loss(X, y)
+
+    make(Model(), numbered(40, 30), num_train_samples=8, num_val_samples=5, num_epochs=1).train()
+    assert seen == [8, 5, 8, 5]
+
+
+def test_with_a_generator_samples_are_drawn_without_replacement_and_nothing_global_moves():
+    seen = []
+
+    class Model(Counter):
+        def loss(self, X, y=None):
+            if y is None:
+                seen.append(X[:, 1].tolist())
+            return super().loss(X, y)
+
+    before = np.random.get_state()[1].tolist()
+    make(Model(), numbered(40), num_train_samples=39, num_epochs=1, rng=7).train()
+    assert np.random.get_state()[1].tolist() == before
+    assert len(set(seen[0])) == 39
+
+
+def test_same_seed_same_bits_other_seed_others():
+    losses = []
+    for seed in (1, np.random.default_rng(1), 2):
+        solver = make(rng=seed)
+        solver.train()
+        losses.append(solver.loss_history)
+    assert losses[0] == losses[1] != losses[2]
+
+
+def test_training_again_goes_on_as_if_it_had_never_stopped():
+    settings = {"rng": 0, "optim_config": {"learning_rate": 1.5}}
+    once, twice = make(NormalisedNet(), num_epochs=6, **settings), make(NormalisedNet(), num_epochs=3, **settings)
+    for solver in (once, twice):
+        np.random.seed(0)  # the model's dropout
+        solver.train()
+    assert twice.epoch == 3
+    assert twice.val_acc_history[-1] < twice.best_val_acc, "the test needs a run whose last weights are not its best"
+    twice.train()
+    assert twice.epoch == 6 and twice.loss_history == once.loss_history
+    assert twice.val_acc_history == once.val_acc_history
+    for name in once.model.params:
+        np.testing.assert_array_equal(once.model.params[name], twice.model.params[name])
+
+
+def test_reset_forgets_the_training():
+    solver = make(update_rule="adam")
+    solver.train()
+    solver._reset()
+    assert (solver.epoch, solver.iteration, solver.loss_history, solver.best_params) == (0, 0, [], {})
+    assert solver.optim_configs["W"].keys() == {"learning_rate", "beta1", "beta2", "epsilon", "t"}
+
+
+# What is new.
+
+
+@pytest.mark.parametrize("N, batch_size, sizes", [(10, 5, [5, 5]), (11, 5, [4, 4, 3]), (7, 100, [7]), (5, 1, [1] * 5)])
+def test_shuffled_epochs_show_every_image_once_in_even_batches(N, batch_size, sizes):
+    model = Counter()
+    solver = make(model, numbered(N), batch_size=batch_size, num_epochs=2, shuffle=True, rng=0)
+    assert solver.iterations_per_epoch == len(sizes)
+    solver.train()
+    assert [len(batch) for batch in model.batches] == sizes * 2
+    order = [image for batch in model.batches for image in batch]
+    assert sorted(order[:N]) == sorted(order[N:]) == list(range(N))
+    assert order[:N] != order[N:]
+
+
+def test_schedule_multiplies_the_configured_rate():
+    model = Counter()
+    rates, progress = [], []
+
+    class Rates(Hook):
+        def on_step(self, solver):
+            rates.append(float(-solver.model.params["b"][0]))
+
+    def schedule(p):
+        progress.append(p)
+        return 1 - p
+
+    solver = make(model, numbered(40), optim_config={"learning_rate": 0.5}, schedule=schedule, hooks=[Rates()])
+    solver.train()
+    assert progress == [0, 0.25, 0.5, 0.75]
+    np.testing.assert_allclose(np.diff([0, *rates]), [0.5, 0.375, 0.25, 0.125], rtol=1e-6)
+    assert solver.optim_configs["b"]["learning_rate"] == 0.5, "the base rate stays"
+
+
+def test_schedule_gives_a_number_from_zero():
+    with pytest.raises(ValueError, match=r"schedule\(0\) is -1"):
+        make(schedule=lambda progress: -1).train()
+
+
+def test_gradients_are_reduced_once_a_step_and_used():
+    calls = []
+
+    def halve(grads):
+        calls.append(set(grads))
+        return {name: dw / 2 for name, dw in grads.items()}
+
+    model = Counter()
+    solver = make(
+        model, numbered(40), reduce_gradients=halve, optim_config={"learning_rate": 1}, num_train_samples=None
+    )
+    solver.train()
+    assert calls == [{"W", "b"}] * 4
+    np.testing.assert_allclose(solver.last_weights.params["b"], -2)
+
+
+@pytest.mark.parametrize("rule", ["sgd", "sgd_momentum", "nesterov", "rmsprop", "adam", "adamw"])
+def test_float32_weights_stay_float32_under_numpy_settings(rule):
+    solver = make(
+        update_rule=rule,
+        optim_config={"learning_rate": np.float64(0.01)},
+        lr_decay=np.float64(0.9),
+        schedule=None,
+        num_epochs=2,
+    )
+    solver.train()
+    assert {w.dtype for w in solver.model.params.values()} == {np.dtype(np.float32)}
+    arrays = [a for config in solver.optim_configs.values() for a in config.values() if isinstance(a, np.ndarray)]
+    assert all(array.dtype == np.float32 for array in arrays)
+
+
+def test_images_of_any_array_like_are_taken_batch_by_batch():
+    class Bytes:
+        """Images held as bytes; refuses to be converted whole."""
+
+        def __init__(self, pixels):
+            self.pixels, self.shape, self.dtype, self.most = pixels, pixels.shape, np.dtype(np.float32), 0
+
+        def __len__(self):
+            return len(self.pixels)
+
+        def __getitem__(self, key):
+            part = self.pixels[key].astype(np.float32) / 255
+            self.most = max(self.most, len(part))
+            return part
+
+    rng, data = np.random.default_rng(0), blobs(300, 150)
+    for part, N in (("X_train", 300), ("X_val", 150)):
+        data[part] = Bytes(rng.integers(256, size=(N, 6)).astype(np.uint8))
+    make(LinearSoftmax(), data, num_train_samples=250).train()
+    assert data["X_train"].most == data["X_val"].most == 100, "the accuracies' batches are the largest"
+
+
+# Divergence.
+
+
+def test_a_loss_that_is_not_finite_stops_and_leaves_the_last_good_checkpoint(tmp_path):
+    class Fails(LinearSoftmax):
+        def loss(self, X, y=None):
+            out = super().loss(X, y)
+            return out if y is None or self.calls != 8 else (np.nan, out[1])
+
+    path = tmp_path / "run.safetensors"
+    solver = make(Fails(), blobs(), num_epochs=5, checkpoint_path=path, rng=0)
+    with pytest.raises(
+        NonFiniteLoss, match=r"the loss is nan at step 8 of 15 \(epoch 2 of 5 done, learning rate 0.01\)"
+    ) as e:
+        solver.train()
+    assert (e.value.step, e.value.epoch, e.value.learning_rate, e.value.checkpoint) == (8, 2, 0.01, str(path))
+    assert f"last good checkpoint is '{path}'" in str(e.value) and "a tenth of the learning rate" in str(e.value)
+    assert isinstance(e.value, ArithmeticError)
+    _, _, info = load_weights(path)
+    assert info["iteration"] == 6
+    assert len(solver.loss_history) == solver.iteration == 7 and np.isfinite(solver.loss_history).all()
+
+
+def test_diverging_training_ends_in_one_error_and_no_numpy_warning():
+    """Warnings are errors here, so an overflow's would surface."""
+    with pytest.raises(NonFiniteLoss, match="no checkpoint was written"):
+        make(LinearSoftmax(), optim_config={"learning_rate": 1e38}, num_epochs=50).train()
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_a_gradient_that_is_not_finite_is_named_and_moves_nothing(value):
+    class Fails(LinearSoftmax):
+        def loss(self, X, y=None):
+            out = super().loss(X, y)
+            if y is not None:
+                out[1]["b"][1] = value
+            return out
+
+    model = Fails()
+    before = model.params["W"].copy()
+    with pytest.raises(NonFiniteLoss, match="the gradient of 'b' holds NaN or infinity at step 1 of 6"):
+        make(model).train()
+    np.testing.assert_array_equal(model.params["W"], before)
+
+
+def test_large_finite_gradients_are_not_taken_for_infinite():
+    class Large(LinearSoftmax):
+        def loss(self, X, y=None):
+            return super().loss(X) if y is None else (1.0, {k: np.full_like(w, 3e38) for k, w in self.params.items()})
+
+    make(Large(), optim_config={"learning_rate": 1e-38}).train()
+
+
+@pytest.mark.parametrize("where", ["params", "bn_params"])
+def test_weights_that_are_not_finite_are_never_written(tmp_path, where):
+    solver = make(NormalisedNet())
+    solver.train()
+    path = tmp_path / "c"
+    solver.save(path)
+    before = path.read_bytes()
+    arrays = solver.last_weights.params if where == "params" else solver.last_weights.bn_params[0]
+    name = "W1" if where == "params" else "running_var"
+    arrays[name] = np.full_like(arrays[name], np.inf)
+    with pytest.raises(NonFiniteLoss, match=f"'{name}' holds NaN or infinity"):
+        solver.save(path)
+    assert path.read_bytes() == before
+
+
+# Weights alone.
+
+
+def test_weights_can_be_taken_out_of_a_checkpoint(tmp_path):
+    solver = make(
+        NormalisedNet(), rng=0, num_epochs=6, optim_config={"learning_rate": 1.5}, checkpoint_path=tmp_path / "c"
+    )
+    solver.train()
+    params, bn_params, info = load_weights(tmp_path / "c")
+    for name, w in solver.best_params.items():
+        np.testing.assert_array_equal(params[name], w)
+    np.testing.assert_array_equal(bn_params[0]["running_var"], solver.best_bn_params[0]["running_var"])
+    last, last_bn, _ = load_weights(str(tmp_path / "c"), which="last")
+    np.testing.assert_array_equal(last["W1"], solver.last_weights.params["W1"])
+    assert not np.array_equal(last["W1"], params["W1"])
+    assert not np.array_equal(last_bn[0]["running_var"], bn_params[0]["running_var"])
+    assert info["model"] == "NormalisedNet" and (info["epoch"], info["iteration"]) == (6, 18)
+    assert info["val_acc_history"] == solver.val_acc_history and info["best_val_acc"] == solver.best_val_acc
+    with pytest.raises(ValueError, match=r"load_weights: which is 'bset'.*did you mean 'best'"):
+        load_weights(tmp_path / "c", which="bset")
+
+
+def test_there_are_no_best_weights_before_the_first_step(tmp_path):
+    make().save(tmp_path / "c")
+    with pytest.raises(CheckpointError, match="which='last'"):
+        load_weights(tmp_path / "c")
+    assert load_weights(tmp_path / "c", which="last")[0].keys() == {"W", "b"}
+
+
+# Bad input: one clear error, when the solver is made.
+
+X, y = blobs()["X_train"], blobs()["y_train"]
+
+
+def broken(array, place, value):
+    array = array.copy()
+    array[place] = value
+    return array
+
+
+@pytest.mark.parametrize(
+    "settings, kind, message",
+    [
+        ({"batch_sze": 5}, ValueError, r'Unrecognized arguments "batch_sze" \(did you mean \'batch_size\'\?\)'),
+        ({"a": 1, "b": 2}, ValueError, 'Unrecognized arguments "a".*, "b"'),
+        (
+            {"update_rule": "adm"},
+            ValueError,
+            r'Invalid update_rule "adm" \(did you mean \'adam\'\?\); it must be one of sgd',
+        ),
+        ({"update_rule": np.sum}, ValueError, "Invalid update_rule"),
+        (
+            {"optim_config": {"learning_rat": 1}},
+            ValueError,
+            "optim_config has the unknown key 'learning_rat'.*learning_rate",
+        ),
+        ({"optim_config": {"momentum": 0.5}}, ValueError, "unknown key 'momentum'"),
+        ({"optim_config": {"learning_rate": -1}}, ValueError, r"optim_config\['learning_rate'\] is -1"),
+        ({"optim_config": [1]}, TypeError, "optim_config is a list"),
+        ({"batch_size": 0}, ValueError, "batch_size is 0; it must be at least 1"),
+        ({"batch_size": 10.0}, TypeError, "batch_size is 10.0, a float; it must be an integer"),
+        ({"num_epochs": -1}, ValueError, "num_epochs is -1"),
+        ({"num_epochs": 1.5}, TypeError, "num_epochs"),
+        ({"lr_decay": 0}, ValueError, "lr_decay is 0"),
+        ({"lr_decay": "no"}, TypeError, "lr_decay"),
+        ({"print_every": 0}, ValueError, "print_every"),
+        ({"num_train_samples": 0}, ValueError, "num_train_samples"),
+        ({"num_val_samples": True}, TypeError, "num_val_samples"),
+        ({"rng": "seed"}, TypeError, "rng is a str"),
+        ({"schedule": schedules.cosine(), "lr_decay": 0.9}, ValueError, "schedule and lr_decay 0.9 both"),
+        ({"schedule": "cosine"}, TypeError, "schedule is a str"),
+        ({"reduce_gradients": 1}, TypeError, "reduce_gradients is a int"),
+        ({"hooks": Hook()}, TypeError, "put a single one into brackets"),
+        ({"hooks": [Hook]}, TypeError, r"hooks\[0\] is the class Hook"),
+        ({"hooks": [print]}, TypeError, r"hooks\[0\] is a builtin"),
+        ({"checkpoint_path": 3}, TypeError, "checkpoint_path is a int"),
+        ({"checkpoint_every": 10}, ValueError, "checkpoint_every needs checkpoint_path"),
+        ({"checkpoint_every": 0, "checkpoint_path": "c"}, ValueError, "checkpoint_every is 0"),
+    ],
+)
+def test_bad_settings_are_refused_when_the_solver_is_made(settings, kind, message):
+    with pytest.raises(kind, match=message):
+        make(**settings)
+
+
+@pytest.mark.parametrize(
+    "changes, kind, message",
+    [
+        ({"X_train": broken(X, (3, 2), np.nan)}, ValueError, r"X_train holds nan at \(3, 2\)"),
+        ({"X_val": broken(X, (0, 0), -np.inf), "y_val": y}, ValueError, r"X_val holds -inf at \(0, 0\)"),
+        ({"y_train": y[:-1]}, ValueError, r"y_train has shape \(59,\); it must be \(60,\)"),
+        ({"y_train": y[:, None]}, ValueError, r"y_train has shape \(60, 1\)"),
+        ({"y_val": np.zeros(30)}, TypeError, r"y_val has type float64; labels must be integers"),
+        ({"y_train": broken(y, 5, -1)}, ValueError, r"y_train\[5\] is -1"),
+        ({"X_train": X[:0], "y_train": y[:0]}, ValueError, r"X_train is empty, with shape \(0, 6\)"),
+        ({"X_val": X[:0], "y_val": y[:0]}, ValueError, "X_val is empty"),
+        ({"X_train": X.tolist()}, TypeError, "X_train is a list"),
+        ({"X_train": X.astype(object)}, TypeError, "X_train has type object"),
+        ({"X_train": X[:, 0]}, ValueError, r"X_train has shape \(60,\)"),
+        ({"X_val": X[:30, :4]}, ValueError, r"X_val has images of shape \(4,\) but X_train of \(6,\)"),
+    ],
+)
+def test_bad_data_is_refused_when_the_solver_is_made(changes, kind, message):
+    with pytest.raises(kind, match=message):
+        make(data={**blobs(), **changes})
+
+
+def test_a_missing_key_of_the_data_is_named_with_its_near_miss():
+    data = blobs()
+    data["x_val"] = data.pop("X_val")
+    with pytest.raises(ValueError, match=r"data lacks the key 'X_val' \(is it 'x_val'\?\); it has X_train"):
+        make(data=data)
+    with pytest.raises(TypeError, match="data is a list"):
+        make(data=[X, y])
+
+
+@pytest.mark.parametrize(
+    "change, kind, message",
+    [
+        (lambda m: setattr(m, "loss", None), TypeError, r"without a method loss\(X, y=None\)"),
+        (lambda m: setattr(m, "params", {}), TypeError, "at least one"),
+        (lambda m: setattr(m, "params", [1]), TypeError, "must be a dictionary"),
+        (lambda m: m.params.update(W=[1.0]), TypeError, r"model.params\['W'\] is a list"),
+        (lambda m: m.params.update(W=np.ones(3, int)), TypeError, r"model.params\['W'\] is an array of int64"),
+        (lambda m: m.params.update(b=np.array([0, np.nan, 0])), ValueError, r"model.params\['b'\] holds NaN"),
+        (lambda m: m.params.update({1: np.ones(2)}), TypeError, "names of parameters must be strings"),
+        (lambda m: setattr(m, "rng", 3), TypeError, "model.rng is a int"),
+    ],
+)
+def test_bad_models_are_refused_when_the_solver_is_made(change, kind, message):
+    model = LinearSoftmax()
+    change(model)
+    with pytest.raises(kind, match=message):
+        make(model)
+
+
+@pytest.mark.parametrize(
+    "result, kind, message",
+    [
+        (lambda loss, grads: loss, TypeError, r"model.loss\(X, y\) returned a float.*must return \(loss, grads\)"),
+        (lambda loss, grads: (np.ones(3), grads), TypeError, r"the loss is an array of float64 \(3,\)"),
+        (lambda loss, grads: (loss, {"W": grads["W"]}), ValueError, "no gradient for the parameter 'b'"),
+        (lambda loss, grads: (loss, {**grads, "W": grads["b"]}), ValueError, r"grads\['W'\] has shape \(3,\)"),
+    ],
+)
+def test_what_the_models_loss_returns_is_checked(result, kind, message):
+    class Model(LinearSoftmax):
+        def loss(self, X, y=None):
+            out = super().loss(X, y)
+            return out if y is None else result(float(out[0]), out[1])
+
+    model = Model()
+    before = {name: w.copy() for name, w in model.params.items()}
+    with pytest.raises(kind, match=message):
+        make(model).train()
+    assert all((model.params[name] == before[name]).all() for name in before)
+
+
+def test_a_label_beyond_the_models_classes_is_caught_at_the_first_look():
+    data = blobs()
+    data["y_val"] = broken(data["y_val"], 4, 3)
+    with pytest.raises(ValueError, match=r"check_accuracy: y\[4\] is 3.*3 classes"):
+        make(data=data).train()
+
+
+@pytest.mark.parametrize("scores", [lambda X: X[:-1], lambda X: X[:, 0]])
+def test_scores_of_a_wrong_shape_are_refused(scores):
+    model = LinearSoftmax()
+    solver = make(model)
+    model.loss = scores
+    with pytest.raises(ValueError, match=r"returned scores of shape .*; it must be \(60, classes\)"):
+        solver.check_accuracy(X, y)
+    with pytest.raises(ValueError, match="X has 60 images and y 59 labels"):
+        solver.check_accuracy(X, y[:-1])
+    with pytest.raises(ValueError, match="num_samples is 0"):
+        solver.check_accuracy(X, y, num_samples=0)
+
+
+@pytest.mark.parametrize("argument", ["checkpoint_path", "checkpoint_name"])
+def test_a_missing_folder_for_checkpoints_is_named_before_the_first_step(tmp_path, argument):
+    model = LinearSoftmax()
+    with pytest.raises(FileNotFoundError, match=rf"{argument} is .*no folder .*absent"):
+        make(model, **{argument: tmp_path / "absent" / "run"}).train()
+    assert model.calls == 0
