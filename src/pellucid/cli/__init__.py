@@ -1,0 +1,61 @@
+"""The command ``pellucid``. Everything heavy is imported inside the commands, so that ``--help`` answers at once."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+
+from cyclopts import App, CycloptsError, Parameter
+
+from pellucid import __version__
+from pellucid.cli.commands import check, data, filters, train
+
+USAGE_ERROR, FAILED, INTERRUPTED = 2, 1, 128
+"""Exit statuses: bad input; a check or a training run that failed; plus the signal's number when a signal stopped
+it."""
+
+app = App(
+    name="pellucid",
+    help="Convolutional networks you can see through, on NumPy arrays.",
+    version=__version__,
+    suppress_keyboard_interrupt=False,
+    help_format="markdown",
+    default_parameter=Parameter(negative=()),
+)
+for command in (train, check, filters, data):
+    app.command(command)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line and leave with its exit status."""
+    sys.exit(run(sys.argv[1:] if arguments is None else list(arguments)))
+
+
+def run(arguments: list[str]) -> int:
+    """Run one command. Bad input gives one sentence on standard error; PELLUCID_TRACEBACK=1 adds where it came from."""
+    try:
+        return app(arguments, exit_on_error=False, result_action="return_value") or 0
+    except CycloptsError:
+        return USAGE_ERROR  # cyclopts has said what is wrong
+    except KeyboardInterrupt as stop:
+        return INTERRUPTED + _told(stop, getattr(stop, "signum", 2))
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # whoever read our output has left
+        return FAILED
+    except ArithmeticError as error:
+        return _told(error, FAILED)
+    except (ValueError, TypeError, OSError, MemoryError) as error:
+        return _told(error, USAGE_ERROR)
+
+
+def _told(error: BaseException, status: int) -> int:
+    """Say what went wrong on standard error; hand the exit status back."""
+    if os.environ.get("PELLUCID_TRACEBACK"):
+        import traceback
+
+        traceback.print_exception(error)
+    else:
+        text = str(error) or "interrupted" if isinstance(error, KeyboardInterrupt) else str(error) or repr(error)
+        print(f"pellucid: {text}", file=sys.stderr)
+    return status
