@@ -133,6 +133,13 @@ def test_one_file_is_written_each_epoch_and_each_so_many_steps_once(tmp_path, ev
     assert [path.name for path in tmp_path.iterdir()] == ["c"]
 
 
+def test_the_file_that_is_written_again_and_again_is_not_told_each_time(tmp_path, capsys):
+    make(checkpoint_path=tmp_path / "c", checkpoint_every=1, verbose=True).train()
+    out = capsys.readouterr().out
+    assert "(Epoch 1 / 1)" in out
+    assert "Saving" not in out
+
+
 def test_checkpoint_hook_can_be_added_by_hand(tmp_path):
     diary = Diary()
     make(hooks=[CheckpointHook(tmp_path / "own", every=2, each_epoch=False), diary], num_epochs=1).train()

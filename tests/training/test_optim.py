@@ -142,6 +142,16 @@ def test_type_of_weights_and_state_is_kept_under_numpy_scalars_and_float64_gradi
 
 
 @pytest.mark.parametrize("rule", RULES)
+def test_gradient_and_state_of_another_type_are_brought_to_the_weights_type_first(rule):
+    w, dw = np.linspace(0, 1, 50, dtype=np.float32), np.linspace(-1, 1, 50) / 3
+    state = {key: np.linspace(1, 2, 50) / 7 for key in optim.STATE_ARRAYS[rule]}
+    mixed, config = optim.RULES[rule](w.copy(), dw, dict(state))
+    same, _ = optim.RULES[rule](w.copy(), dw.astype("f4"), {key: value.astype("f4") for key, value in state.items()})
+    np.testing.assert_array_equal(mixed, same)
+    assert all(config[key].dtype == np.float32 for key in state)
+
+
+@pytest.mark.parametrize("rule", RULES)
 def test_only_sgd_changes_the_callers_weights_and_none_its_gradient(rule):
     w, dw = np.ones((2, 3)), np.full((2, 3), 0.5)
     next_w, _ = optim.RULES[rule](w, dw)

@@ -51,7 +51,8 @@ class PrintHook(Hook):
         print(f"{epochs} train acc: {train_acc:f}; val_acc: {val_acc:f}", flush=True)
 
     def on_save(self, solver: Solver, path: str) -> None:
-        print(f'Saving checkpoint to "{path}"', flush=True)
+        if path != solver.checkpoint_path:  # that one file is written again and again
+            print(f'Saving checkpoint to "{path}"', flush=True)
 
 
 class CheckpointHook(Hook):
