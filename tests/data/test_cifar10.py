@@ -199,6 +199,18 @@ def test_a_changed_byte_is_found_by_the_archives_checksum(tmp_path):
         load(path)
 
 
+def test_the_archives_checksum_counts_even_far_behind_the_last_member(tmp_path):
+    whole = archive(tmp_path / "whole.tar", members(), mode="w").read_bytes()
+    packed = bytearray(gzip.compress(whole.ljust(1_100_000, b"\0")))
+    path = tmp_path / ARCHIVE
+    path.write_bytes(packed)
+    assert len(load(path).X_test) == COUNT
+    packed[-8] ^= 1
+    path.write_bytes(packed)
+    with pytest.raises(ValueError, match="damaged"):
+        load(path)
+
+
 @pytest.mark.parametrize("content", [b"<html>no</html>", b"\x1f\x8b garbage", b"", gzip.compress(b"no tar" * 1000)])
 def test_what_is_no_archive_is_refused(tmp_path, content):
     path = tmp_path / ARCHIVE

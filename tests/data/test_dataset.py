@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from pellucid.data import ByteImages, Dataset, mean_image
+from pellucid.data import ByteImages, Dataset, mean_image, pixel_deviation
 from pellucid.data.dataset import fixed_order
 
 KEYS = ["X_train", "y_train", "X_val", "y_val", "X_test", "y_test"]
@@ -138,3 +138,22 @@ def test_the_fixed_order_never_changes():
 def test_the_mean_image_of_a_split_is_that_of_its_training_images():
     data = dataset().split(4)
     assert np.array_equal(data["X_test"].mean, mean_image(dataset().X_train.select(slice(16))))
+
+
+def test_the_deviation_is_that_of_all_pixels_about_the_mean_image():
+    pixels = np.random.default_rng(0).integers(0, 256, size=(2500, 3, 4, 2), dtype=np.uint8)
+    expected = np.sqrt(np.mean((pixels - pixels.mean(axis=0)) ** 2))
+    assert pixel_deviation(ByteImages(pixels)) == pytest.approx(expected, rel=1e-12)
+    assert isinstance(pixel_deviation(ByteImages(pixels)), float)
+
+
+def test_images_that_are_all_alike_are_divided_by_one():
+    assert pixel_deviation(ByteImages(np.full((9, 2, 2, 3), 77, np.uint8))) == 1.0
+    with pytest.raises(ValueError, match="pixel_deviation: images is empty"):
+        pixel_deviation(images(0))
+
+
+def test_a_split_can_be_scaled_by_the_deviation_of_what_is_trained_on():
+    data = dataset().split(4, scale=None)
+    assert data["X_test"].scale == pytest.approx(np.std(np.arange(16)))
+    assert data["X_train"][:].std() == pytest.approx(1, rel=1e-6)

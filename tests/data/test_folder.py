@@ -186,6 +186,15 @@ def test_of_several_bad_pictures_it_is_always_the_same_that_is_named(tmp_path):
     assert len(messages) == 1
 
 
+def test_a_damaged_exif_note_is_of_no_concern(tmp_path):
+    """Pillow warns of it, which is an error in these tests."""
+    note = b"Exif\0\0II*\0\x08\0\0\0\xff\xff"
+    files = three_classes(10)
+    files["red/00.png"] = encoded(Image.new("RGB", (6, 4)), exif=note)
+    data = load_image_folder(put(tmp_path, files, "folder"))
+    assert len(data.X_train) + len(data.X_test) == 30
+
+
 @pytest.mark.parametrize(
     ("size", "error"),
     [((0, 4), ValueError), ((4.0, 4), TypeError), (4, TypeError), ((4,), TypeError), ("44", TypeError)],
