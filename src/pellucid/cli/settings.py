@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 import numpy as np
@@ -43,11 +43,11 @@ class Settings:
     image_size: tuple[int, int] | None = None
     scale: float | None = None
     seed: int = 231
-    threads: int = 0
+    threads: int = field(default_factory=processors)
     print_every: int = 20
 
     def __post_init__(self) -> None:
-        for name, least in (("epochs", 1), ("batch_size", 1), ("threads", 0), ("seed", 0), ("print_every", 1)):
+        for name, least in (("epochs", 1), ("batch_size", 1), ("threads", 1), ("seed", 0), ("print_every", 1)):
             check.whole_number("train", f"--{name.replace('_', '-')}", getattr(self, name), least=least)
         if self.model != "fully-connected":
             if len(self.hidden) != 1:

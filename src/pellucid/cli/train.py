@@ -12,7 +12,7 @@ from threadpoolctl import threadpool_limits
 from pellucid import check
 from pellucid.cli.console import progress_bar, say
 from pellucid.cli.run_folder import RunFolder
-from pellucid.cli.settings import Settings, processors
+from pellucid.cli.settings import Settings
 from pellucid.data import Dataset, open_dataset
 from pellucid.data.catalogue import CATALOGUE
 from pellucid.inspect import filters_figure, save_figure, training_figure
@@ -28,7 +28,7 @@ MOST_VALIDATION = 1000
 def train_command(given: dict[str, Any], run: Path | None, resume: bool, overwrite: bool) -> int:
     """Everything that ``pellucid train`` does. ``given`` holds the options that were on the command line."""
     settings, folder = _settings_and_folder(given, run, resume, overwrite)
-    with threadpool_limits(settings.threads or processors()):
+    with threadpool_limits(settings.threads):
         dataset = _open(settings)
         solver, data = build(settings, dataset, folder)
         say(f"{dataset.name}: {describe(data, dataset)}")
