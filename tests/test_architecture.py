@@ -8,8 +8,23 @@ from pathlib import Path
 import pytest
 
 SOURCE = Path(__file__).parents[1] / "src" / "pellucid"
-LEVELS = """shapes check tolerances draws files gradcheck data kernels layers models training inspect checks cli
-    cs231n""".split()
+LEVELS = [
+    "shapes",
+    "check",
+    "tolerances",
+    "draws",
+    "files",
+    "gradcheck",
+    "data",
+    "kernels",
+    "layers",
+    "models",
+    "training",
+    "inspect",
+    "checks",
+    "cli",
+    "cs231n",
+]
 """Reading order and import order: a level imports only itself and the levels before it."""
 
 FILES = sorted(SOURCE.rglob("*.py"))

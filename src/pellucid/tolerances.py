@@ -49,4 +49,25 @@ TOLERANCES = {
     "printed array": Tolerance(
         1e-7, "The tutorial prints eight digits: half a unit of the last one is 5e-9, 2e-7 of a number near 0.02."
     ),
+    "fixed answer": Tolerance(
+        5e-16,
+        "How far the error of a check with a fixed answer, such as 2.21214764e-08, may be from the tutorial's. It is "
+        "made by a number near 0.1, rounded at 1e-17: 400 random orders of summation moved it by up to 1.6e-16.",
+    ),
+    "course's gradient check": Tolerance(
+        1e-6,
+        "The course's measure has no floor: outputs rounded at 1e-16 to 1e-15, over 2h = 2e-5, are 1e-11 to 1e-10, "
+        "beside the smallest of up to 1,500 elements, 1e-3. The tutorial prints up to 9.4e-8; moving the inputs by one "
+        "rounding, as another machine does, made 6e-8 out of our 1.4e-8.",
+    ),
+    "course's gradient check, norms": Tolerance(
+        1e-5,
+        "As above, with an x near 12 and gradients divided by its deviation. The course expects up to 1e-6; moving the "
+        "inputs by one rounding made 1.6e-6 out of our 5.8e-7.",
+    ),
+    "course's fast against naive": Tolerance(
+        1e-9,
+        "The course's own bound for its relative error: sums of 27 terms rounded at 1e-15, beside the smallest of "
+        "640,000 outputs, 1e-5.",
+    ),
 }
