@@ -11,7 +11,7 @@ RUN ?= runs/demo
 .PHONY: demo test test-fast lint clean
 
 demo: .venv/.base
-	$(BIN)/pellucid train digits --epochs 10 --run $(RUN) --overwrite
+	$(BIN)/pellucid train digits --epochs 20 --run $(RUN) --overwrite
 
 test: .venv/.dev
 	$(BIN)/python -m pytest
