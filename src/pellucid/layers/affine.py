@@ -6,6 +6,7 @@ out[n, m] = sum over d of  x[n, d] * w[d, m] + b[m]
 import numpy as np
 
 from pellucid import check
+from pellucid.layers.sums import column_sums
 
 
 def affine_forward_naive(x, w, b):
@@ -84,7 +85,7 @@ def affine_backward_fast(dout, cache):
     dout = check.upstream("affine_backward_fast", dout, x, (x.shape[0], w.shape[1]))
     dx = (dout @ w.T).reshape(x.shape)
     dw = x.reshape(x.shape[0], -1).T @ dout
-    db = dout.sum(axis=0)
+    db = column_sums(dout)
     return dx, dw, db
 
 

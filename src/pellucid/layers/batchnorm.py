@@ -22,6 +22,7 @@ from typing import NamedTuple
 import numpy as np
 
 from pellucid import check
+from pellucid.layers.sums import column_means, column_sums
 
 BN_KEYS = ("mode", "eps", "momentum", "running_mean", "running_var")
 
@@ -118,8 +119,8 @@ def batchnorm_forward_fast(x, gamma, beta, bn_param):
     )
     mean, var = running_mean, running_var
     if mode == "train":
-        mean = x.mean(axis=0)
-        var = np.square(x - mean).mean(axis=0)
+        mean = column_means(x)
+        var = column_means(np.square(x - mean))
         bn_param["running_mean"] = momentum * running_mean + (1 - momentum) * mean
         bn_param["running_var"] = momentum * running_var + (1 - momentum) * var
     std = np.sqrt(var + eps)
@@ -133,8 +134,8 @@ def batchnorm_backward_fast(dout, cache):
     mode, x_hat, std, gamma = cache
     N = x_hat.shape[0]
     dout = check.upstream("batchnorm_backward_fast", dout, x_hat, x_hat.shape)
-    dgamma = np.sum(dout * x_hat, axis=0)
-    dbeta = np.sum(dout, axis=0)
+    dgamma = column_sums(dout * x_hat)
+    dbeta = column_sums(dout)
     # mean(dx_hat) = gamma * dbeta / N and mean(dx_hat * x_hat) = gamma * dgamma / N: the sums are there already
     dx = dout - (dbeta + x_hat * dgamma) / N if mode == "train" else dout.copy()
     dx *= gamma / std
@@ -149,14 +150,14 @@ def batchnorm_backward(dout, cache):
     mode, x_hat, std, gamma = cache
     N = x_hat.shape[0]
     dout = check.upstream("batchnorm_backward", dout, x_hat, x_hat.shape)
-    dgamma = np.sum(dout * x_hat, axis=0)
-    dbeta = np.sum(dout, axis=0)
+    dgamma = column_sums(dout * x_hat)
+    dbeta = column_sums(dout)
     dx_hat = dout * gamma
     dx = dx_hat / std
     if mode == "train":
         x_centred = x_hat * std
-        dvar = np.sum(dx_hat * x_centred, axis=0) * -0.5 * std**-3
-        dmean = -np.sum(dx_hat, axis=0) / std
+        dvar = column_sums(dx_hat * x_centred) * -0.5 * std**-3
+        dmean = -column_sums(dx_hat) / std
         dx += dvar * 2 * x_centred / N + dmean / N
     return dx, dgamma, dbeta
 

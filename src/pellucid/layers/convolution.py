@@ -16,6 +16,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 
 from pellucid import check
 from pellucid.layers.channels_last import as_channels_last, blocks_of_images, pad_channels_last
+from pellucid.layers.sums import column_sums
 from pellucid.shapes import output_size, span, tap, window
 
 CONV_KEYS = ("stride", "pad", "dilation", "groups")
@@ -192,7 +193,7 @@ def conv_backward_fast(dout, cache):
                     rows, cols = tap(r, H_out, stride, dilation), tap(s, W_out, stride, dilation)
                     dx_pad[block, rows, cols, seen] += dcolumns[:, :, :, r, s]
     dw = dw_matrices.reshape(groups, HH, WW, C_seen, F // groups).transpose(0, 4, 3, 1, 2).reshape(w.shape)
-    db = dout.sum(axis=(0, 1, 2))
+    db = column_sums(dout)
     dx = dx_pad[:, pad : pad + H, pad : pad + W].transpose(0, 3, 1, 2)
     return dx, dw, db
 

@@ -28,6 +28,7 @@ from pellucid.layers.layernorm import (
     layernorm_forward_fast,
     layernorm_forward_naive,
 )
+from pellucid.layers.sums import column_sums
 
 
 def spatial_batchnorm_forward_naive(x, gamma, beta, bn_param):
@@ -173,8 +174,8 @@ def _groupnorm_forward(x, gamma, beta, G, gn_param, layernorm_forward):
 def _groupnorm_backward(where, dout, cache, layernorm_backward):
     x_hat, gamma, G, groups = cache
     dout = check.upstream(where, dout, x_hat, x_hat.shape)
-    dgamma = np.sum(dout * x_hat, axis=(0, 2, 3)).reshape(gamma.shape)
-    dbeta = np.sum(dout, axis=(0, 2, 3)).reshape(gamma.shape)
+    dgamma = column_sums((dout * x_hat).transpose(0, 2, 3, 1)).reshape(gamma.shape)
+    dbeta = column_sums(dout.transpose(0, 2, 3, 1)).reshape(gamma.shape)
     dx_hat = dout * gamma.reshape(-1, 1, 1)
     dx, _, _ = layernorm_backward(dx_hat.reshape(groups.x_hat.shape), groups)
     return dx.reshape(x_hat.shape), dgamma, dbeta

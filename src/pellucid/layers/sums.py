@@ -1,0 +1,17 @@
+"""Sums over a batch, in float64.
+
+float32 numbers added one after the other lose digits: a million of them near 1000 end up 1 % off. Adding them in
+float64 takes no longer, since the time goes into reading them.
+"""
+
+import numpy as np
+
+
+def column_sums(x):
+    """The sum over all axes but the last, in x's type: (..., C) -> (C,)."""
+    return x.sum(axis=tuple(range(x.ndim - 1)), dtype=np.float64).astype(x.dtype)
+
+
+def column_means(x):
+    """The mean over all axes but the last, in x's type: (..., C) -> (C,)."""
+    return x.mean(axis=tuple(range(x.ndim - 1)), dtype=np.float64).astype(x.dtype)
