@@ -156,7 +156,7 @@ def _two_sizes(
     return (
         f"{where}: {listing.full_name(one)} is {one_size[0]} x {one_size[1]} (height x width) but "
         f"{listing.full_name(other)} is {other_size[0]} x {other_size[1]}; give size=(height, width) to bring all to "
-        "one size"
+        "one size (on the command line: --image-size HEIGHT WIDTH)"
     )
 
 
