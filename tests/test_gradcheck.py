@@ -183,6 +183,36 @@ def test_a_wrong_gradient_at_a_smooth_point_is_no_kink(wrong):
     assert not report["x"].kinks
 
 
+@pytest.mark.parametrize("scale", [1e-30, 1e-10, 1.0, 1e10])
+def test_the_size_of_the_function_does_not_matter(scale):
+    def forward(x):
+        return scale * np.tanh(x), x
+
+    def backward(dout, x):
+        return scale * dout * (1 - np.tanh(x) ** 2)
+
+    arrays = {"x": waves(3, 4)}
+    assert check_layer(forward, backward, arrays).passed
+    assert not check_layer(forward, lambda dout, x: 1.001 * backward(dout, x), arrays).passed
+    assert not check_layer(forward, lambda dout, x: 0 * x, arrays).passed
+
+    class Scaled(ThreeLayerConvNet):
+        factor = 1.0
+
+        def loss(self, X, y=None):
+            loss, grads = super().loss(X, y)
+            grads = {name: scale * grad for name, grad in grads.items()}
+            grads["W1"] *= self.factor
+            return scale * loss, grads
+
+    model = Scaled((2, 6, 6), num_filters=2, filter_size=3, hidden_dim=4, weight_scale=0.1, dtype=np.float64, rng=1)
+    X, y = waves(3, 2, 6, 6), np.array([1, 2, 3])
+    report = check_model(model, X, y)
+    assert report.passed, f"\n{report}"
+    model.factor = 1.01
+    assert not check_model(model, X, y).passed
+
+
 def test_strong_curvature_is_no_kink():
     report = check_layer(
         lambda x: (np.sin(300 * x), x), lambda dout, x: 300 * np.cos(300 * x) * dout, {"x": waves(2, 3)}

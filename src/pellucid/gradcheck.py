@@ -16,12 +16,15 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from pellucid import check, draws
 from pellucid.tolerances import TOLERANCES
+
+TINY = float(np.finfo(np.float64).tiny)
+"""Under a relative error where everything is exactly zero."""
 
 
 def rel_error(x: Any, y: Any) -> float:
@@ -246,16 +249,8 @@ def check_layer(
             f"{where}: backward returned {len(grads)} gradients for {len(points)} arrays ({', '.join(points)}); "
             "it must return one for each, in their order"
         )
-    return _compare(
-        where,
-        lambda: float(np.sum(run()[0] * upstream)),
-        points,
-        dict(zip(points, grads, strict=True)),
-        draw,
-        h,
-        tolerance,
-        most,
-    )
+    measure = _Measure(lambda: float(np.sum(run()[0] * upstream)), h, tolerance, float(np.linalg.norm(out * upstream)))
+    return _compare(where, measure, points, dict(zip(points, grads, strict=True)), draw, most)
 
 
 def check_model(
@@ -281,7 +276,7 @@ def check_model(
         if value.dtype != np.float64:
             raise TypeError(f"{where}: model.params[{name!r}] is {value.dtype}; make the model with dtype=np.float64")
     statistics = copy.deepcopy(getattr(model, "bn_params", None))
-    _, grads = model.loss(X, y)
+    loss, grads = model.loss(X, y)
     if set(grads) != set(model.params):
         odd = ", ".join(sorted(set(grads) ^ set(model.params)))
         raise ValueError(
@@ -289,89 +284,93 @@ def check_model(
         )
     grads = {name: np.array(grads[name]) for name in sorted(grads)}  # a model may use the same arrays again
     points = {name: model.params[name] for name in grads}
+    measure = _Measure(lambda: float(model.loss(X, y)[0]), h, tolerance, abs(float(loss)))
     try:
-        return _compare(
-            where, lambda: float(model.loss(X, y)[0]), points, grads, draws.generator(where, rng), h, tolerance, most
-        )
+        return _compare(where, measure, points, grads, draws.generator(where, rng), most)
     finally:
         if statistics is not None:
             model.bn_params = statistics
 
 
+class _Measure(NamedTuple):
+    """How gradients are measured: the function, half the distance between two evaluations, the error that passes, and
+    the size of the terms that the function adds up."""
+
+    f: Callable[[], float]
+    h: float
+    tolerance: float
+    size: float
+
+    @property
+    def noise(self) -> float:
+        """How much of a difference quotient is rounding: a few units in the last place of f, divided by h."""
+        return 4 * float(np.finfo(np.float64).eps * self.size) / self.h
+
+    def beside(self, x: np.ndarray, index: tuple[int, ...], step: float) -> float:
+        """f with one element of x moved by ``step``."""
+        return _at(lambda _: self.f(), x, index, step)
+
+
 def _compare(
     where: str,
-    f: Callable[[], float],
+    measure: _Measure,
     points: Mapping[str, np.ndarray],
     grads: Mapping[str, np.ndarray],
     rng: draws.Generator | None,
-    h: float,
-    tolerance: float,
     most: int | None,
 ) -> Report:
-    """Hold each gradient against f, moving the points in place."""
+    """Hold each gradient against the function, moving the points in place."""
     rows = []
     for name, x in points.items():
         _checked_point(where, x)
         grad = np.asarray(grads[name])
         check.shape(where, f"the gradient of {name}", grad, x.shape, "the shape of the array itself")
         places = np.arange(x.size) if most is None or x.size <= most else np.sort(draws.shuffled(rng, x.size)[:most])
-        rows.append(_check_array(name, f, x, grad, places, h, tolerance))
-    return Report(tuple(rows), tolerance)
+        rows.append(_check_array(name, measure, x, grad, places))
+    return Report(tuple(rows), measure.tolerance)
 
 
-def _check_array(
-    name: str,
-    f: Callable[[], float],
-    x: np.ndarray,
-    grad: np.ndarray,
-    places: np.ndarray,
-    h: float,
-    tolerance: float,
-) -> Row:
+def _check_array(name: str, measure: _Measure, x: np.ndarray, grad: np.ndarray, places: np.ndarray) -> Row:
     """One row of the report.
 
     The rounding of f, divided by h, is noise in the numerical gradient. So the relative error has a floor under it:
     where a gradient is so small that the noise alone would exceed the tolerance, a miss as large as the noise counts
     as just that tolerance. With a loss near 2.3 and h = 1e-5 the noise is 2e-10.
     """
-    floor = _rounding(f(), h) / tolerance
+    _, h, tolerance, _ = measure
+    floor = max(measure.noise / tolerance, TINY)
     worst, at, kinks = 0.0, None, []
     analytic_there = numeric_there = np.nan
     for place in places:
         index = tuple(int(i) for i in np.unravel_index(place, x.shape))
         analytic = float(grad[index])
-        numeric = (_at(lambda _: f(), x, index, h) - _at(lambda _: f(), x, index, -h)) / (2 * h)
-        error = abs(numeric - analytic) / max(1e-8, abs(numeric) + abs(analytic), floor)
+        numeric = (measure.beside(x, index, h) - measure.beside(x, index, -h)) / (2 * h)
+        error = abs(numeric - analytic) / max(abs(numeric) + abs(analytic), floor)
         error = np.inf if np.isnan(error) else error
-        if error > tolerance and _is_kink(f, x, index, analytic, h):
+        if error > tolerance and _is_kink(measure, x, index, analytic):
             kinks.append(index)
         elif at is None or error > worst:
             worst, at, analytic_there, numeric_there = error, index, analytic, numeric
     return Row(name, x.shape, len(places), worst, at, analytic_there, numeric_there, tuple(kinks), worst <= tolerance)
 
 
-def _is_kink(f: Callable[[], float], x: np.ndarray, index: tuple[int, ...], analytic: float, h: float) -> bool:
+def _is_kink(measure: _Measure, x: np.ndarray, index: tuple[int, ...], analytic: float) -> bool:
     """Whether f has a kink within h of the point that explains why the difference quotient missed the gradient.
 
     The two one-sided slopes differ by ``jump``. Where f is smooth, jump is curvature times h and shrinks tenfold with
     h. At a kink it stays; with a kink beside the point, the closer look no longer sees it and the miss goes away. A
     miss larger than the jump can explain is the backward pass's own.
     """
-    middle = f()
+    middle = measure.f()
 
     def slopes(step: float) -> tuple[float, float]:
-        left = (middle - _at(lambda _: f(), x, index, -step)) / step
-        right = (_at(lambda _: f(), x, index, step) - middle) / step
+        left = (middle - measure.beside(x, index, -step)) / step
+        right = (measure.beside(x, index, step) - middle) / step
         return abs(right - left), abs((left + right) / 2 - analytic)
 
-    jump, miss = slopes(h)
-    if not (jump > 10 * _rounding(middle, h) and miss <= 2 * jump):
+    jump, miss = slopes(measure.h)
+    if not (jump > 20 * measure.noise and miss <= 2 * jump):
         return False
-    near_jump, near_miss = slopes(h / 10)
+    near_jump, near_miss = slopes(measure.h / 10)
     curved = abs(near_jump / jump - 0.1) < 0.02
     return not curved and (near_jump > jump / 2 or near_miss < miss / 2)
-
-
-def _rounding(value: float, h: float) -> float:
-    """How much of a difference quotient is rounding: a few units in the last place of f, divided by h."""
-    return 4 * float(np.finfo(np.float64).eps) * max(1.0, abs(value)) / h
