@@ -17,6 +17,8 @@ from pellucid.layers import (
     affine_relu_forward,
     conv_backward_naive,
     conv_forward_naive,
+    conv_relu_pool_backward,
+    conv_relu_pool_forward,
     max_pool_backward_fast,
     max_pool_forward_fast,
     relu_backward,
@@ -151,12 +153,39 @@ def test_a_relu_at_zero_is_a_kink_and_not_a_failure():
     assert "3 at kinks, first (0, 1)" in str(report)
 
 
+@pytest.mark.parametrize(
+    "distance", [0, *(float(f"{digit}e-{power}") for digit in (1, 3, 5.1, 7, 9.9) for power in range(5, 14))]
+)
+@pytest.mark.parametrize("side", [-1, 1])
+def test_a_kink_is_known_at_any_distance(distance, side):
+    x = np.array([side * distance, 0.7, -0.4])
+    report = check_layer(relu_forward, relu_backward, {"x": x}, dout=np.array([1.3, 1.0, 1.0]))
+    assert report.passed, f"\n{report}"
+    wrong = check_layer(relu_forward, lambda dout, x: (x > 0) * dout + 0.2, {"x": x}, dout=np.array([1.3, 1.0, 1.0]))
+    assert not wrong.passed
+    if distance > 1e-7:
+        assert not wrong["x"].kinks, "a wrong gradient beside a kink is a wrong gradient"
+
+
 def test_a_pooling_tie_is_a_kink():
     x = waves(1, 1, 4, 4)
     x[0, 0, 0, :2] = 2.0
     report = check_layer(max_pool_forward_fast, max_pool_backward_fast, {"x": x}, POOL)
     assert report.passed
     assert set(report["x"].kinks) == {(0, 0, 0, 0), (0, 0, 0, 1)}
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_where_many_kinks_meet_a_right_gradient_does_not_fail(seed):
+    """An image that is mostly black, no bias: the convolution is zero there, ReLU has its kink, pooling its ties."""
+    rng = np.random.default_rng(seed)
+    x = np.zeros((2, 2, 8, 8))
+    x[:, :, 2:4, 2:5] = rng.standard_normal((2, 2, 2, 3))
+    arrays = {"x": x, "w": rng.standard_normal((3, 2, 3, 3)), "b": np.zeros(3)}
+    report = check_layer(conv_relu_pool_forward, conv_relu_pool_backward, arrays, {"stride": 1, "pad": 1}, POOL)
+    assert report.passed, f"\n{report}"
+    assert len(report["x"].kinks) > 50
+    assert report["w"].index is not None, "what the filters do to the image is smooth"
 
 
 def test_nothing_but_kinks_does_not_fail_and_says_that_it_shows_nothing():
@@ -166,12 +195,16 @@ def test_nothing_but_kinks_does_not_fail_and_says_that_it_shows_nothing():
     assert "no smooth point" in str(report)
 
 
-def test_a_kink_does_not_excuse_a_wrong_gradient():
-    x = waves(3, 4)
-    x[1, 2] = 0
-    report = check_layer(relu_forward, lambda dout, x: dout * (x > 0) + 7.0 * (x == 0), {"x": x})
-    assert not report.passed
-    assert report["x"].index == (1, 2)
+def test_kinks_do_not_excuse_a_gradient_that_is_wrong_elsewhere():
+    x = np.zeros((2, 1, 8, 8))
+    x[:, :, 2:4, 2:5] = waves(2, 1, 2, 3)
+    arrays = {"x": x, "w": waves(3, 1, 3, 3, seed=1), "b": np.zeros(3)}
+
+    def wrong(dout, cache):
+        return tuple(1.001 * grad for grad in conv_relu_pool_backward(dout, cache))
+
+    report = check_layer(conv_relu_pool_forward, wrong, arrays, {"stride": 1, "pad": 1}, POOL)
+    assert not report["x"].passed and not report["w"].passed
 
 
 @pytest.mark.parametrize("wrong", [1.00001, 0.999, 0.0, -1.0, np.nan])
@@ -179,6 +212,13 @@ def test_a_wrong_gradient_at_a_smooth_point_is_no_kink(wrong):
     report = check_layer(
         lambda x: (np.exp(3 * x), x), lambda dout, x: wrong * 3 * np.exp(3 * x) * dout, {"x": waves(2, 3)}
     )
+    assert not report.passed
+    assert not report["x"].kinks
+
+
+def test_a_wrong_gradient_beside_a_kink_is_no_kink():
+    x = np.array([3e-6, -4e-6, 0.5])
+    report = check_layer(relu_forward, lambda dout, x: 1.01 * dout * (x > 0) + 0.01 * dout, {"x": x}, dout=np.ones(3))
     assert not report.passed
     assert not report["x"].kinks
 
