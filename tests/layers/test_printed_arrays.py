@@ -18,6 +18,8 @@ from pellucid.layers import (
     max_pool_forward_naive,
     softmax_loss,
     softmax_loss_naive,
+    svm_loss,
+    svm_loss_naive,
 )
 from pellucid.tolerances import TOLERANCES
 
@@ -147,6 +149,11 @@ def test_backward_is_the_adjoint_of_forward(shapes):
     product = np.sum(out * dout)
     assert np.sum(x * dx) == pytest.approx(product, rel=1e-10, abs=1e-10)
     assert np.sum(w * dw) == pytest.approx(product, rel=1e-10, abs=1e-10)
+
+
+@pytest.mark.parametrize("loss", [softmax_loss, softmax_loss_naive, svm_loss, svm_loss_naive])
+def test_a_loss_of_nan_scores_is_nan(loss):
+    assert np.isnan(loss(np.array([[0.1, np.nan, 0.3]]), np.array([0]))[0])
 
 
 @pytest.mark.parametrize("loss", [softmax_loss, softmax_loss_naive])

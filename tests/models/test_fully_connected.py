@@ -95,6 +95,7 @@ def test_weights_are_drawn_from_the_global_state_in_the_courses_order():
         ({"dropout_keep_ratio": 1.1}, ValueError, "dropout_keep_ratio is 1.1"),
         ({"hidden_dims": [4, 0]}, ValueError, "hidden_dims is 0"),
         ({"hidden_dims": [4.0]}, TypeError, "hidden_dims is 4.0"),
+        ({"hidden_dims": 4}, TypeError, "hidden_dims is 4, a int; it must be a list of integers"),
         ({"num_classes": 0}, ValueError, "num_classes is 0"),
         ({"seed": -1, "dropout_keep_ratio": 0.5}, ValueError, "seed is -1"),
     ],

@@ -73,9 +73,11 @@ def svm_loss_naive(x, y):
     loss, dx = x.dtype.type(0), np.zeros_like(x)
     for n in range(N):
         for c in range(C):
+            if c == y[n]:
+                continue
             margin = x[n, c] - x[n, y[n]] + 1
-            if c != y[n] and margin > 0:
-                loss += margin / N
+            loss += np.maximum(0, margin) / N
+            if margin > 0:
                 dx[n, c] += 1 / N
                 dx[n, y[n]] -= 1 / N
     return loss, dx

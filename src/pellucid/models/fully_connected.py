@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -136,6 +137,9 @@ class FullyConnectedNet:
         rng: Any = None,
     ) -> None:
         where = "FullyConnectedNet"
+        if not isinstance(hidden_dims, Iterable):
+            kind = type(hidden_dims).__name__
+            raise TypeError(f"{where}: hidden_dims is {hidden_dims!r}, a {kind}; it must be a list of integers")
         dims = [
             check.whole_number(where, "input_dim", input_dim, least=1),
             *(check.whole_number(where, "hidden_dims", dim, least=1) for dim in hidden_dims),
