@@ -19,6 +19,7 @@ from pellucid.layers import (
     conv_forward_naive,
     conv_relu_pool_backward,
     conv_relu_pool_forward,
+    dropout_forward,
     max_pool_backward_fast,
     max_pool_forward_fast,
     relu_backward,
@@ -260,6 +261,14 @@ def test_strong_curvature_is_no_kink():
     assert not report["x"].kinks
 
 
+def test_a_function_that_is_not_the_same_twice_is_refused():
+    with pytest.raises(ValueError, match=r"check_layer: the function gives .* for the same point"):
+        check_layer(dropout_forward, lambda dout, cache: 7 * dout, {"x": np.ones((3, 4))}, {"p": 0.5, "mode": "train"})
+    model = FullyConnectedNet([20], 4, 3, 0.5, dtype=np.float64, rng=0)
+    with pytest.raises(ValueError, match=r"check_model: the function gives"):
+        check_model(model, waves(6, 4), np.arange(6) % 3)
+
+
 def test_layer_check_refuses_what_does_not_fit():
     with pytest.raises(ValueError, match=r"check_layer: backward returned 1 gradients for 3 arrays \(x, w, b\)"):
         check_layer(
@@ -282,7 +291,6 @@ def test_a_right_model_passes_and_is_left_as_it_was(normalization):
         [9, 8], input_dim=10, num_classes=5, normalization=normalization, reg=0.1, dropout_keep_ratio=0.8, seed=3,
         weight_scale=0.1, dtype=np.float64, rng=1,
     )  # fmt: skip
-    del model.dropout_param["rng"]
     X, y = waves(6, 10), np.arange(6) % 5
     model.loss(X, y)
     params = {name: value.copy() for name, value in model.params.items()}

@@ -139,6 +139,21 @@ def test_arguments_of_earlier_years():
         fc_net.FullyConnectedNet(**keep, use_batchnorm=True, normalization="layernorm")
 
 
+@pytest.mark.parametrize("module", ["fc_net", "cnn"])
+def test_a_star_import_of_a_classifier_brings_the_layers_and_numpy(module):
+    """Several of the course's notebooks import nothing else."""
+    names = {}
+    exec(f"from pellucid.cs231n.classifiers.{module} import *", names)
+    needed = "np batchnorm_forward batchnorm_backward_alt layernorm_forward dropout_forward affine_forward svm_loss"
+    assert set(needed.split()) <= names.keys()
+
+
+def test_a_seed_makes_dropout_repeatable_beside_a_generator():
+    model = fc_net.FullyConnectedNet([9], 6, 3, dropout_keep_ratio=0.5, seed=3, rng=0)
+    X, y = np.ones((4, 6)), np.array([0, 1, 2, 0])
+    assert model.loss(X, y)[0] == model.loss(X, y)[0]
+
+
 def test_blobs():
     class Blob:
         def __init__(self, vals):

@@ -8,6 +8,7 @@ from pellucid.layers import (
     affine_forward,
     conv_backward_fast,
     conv_forward_fast,
+    layernorm_forward,
     spatial_batchnorm_backward,
     spatial_batchnorm_forward,
     spatial_groupnorm_backward,
@@ -51,6 +52,15 @@ def test_gradients_of_batch_norm():
     (_, dgamma, dbeta), (_, right_gamma, right_beta) = both(gradients, X - 1000, ONES, ZEROS, DOUT)
     np.testing.assert_allclose(dgamma, right_gamma, atol=0.02)  # of sums near zero of 262,144 numbers near one
     assert_close(dbeta, right_beta, 1e-6)
+
+
+def test_layer_norm_of_any_layout():
+    x = (rng.standard_normal((3, 10**5)) + 1000).astype(np.float32)
+    gamma, beta = np.ones(10**5, np.float32), np.zeros(10**5, np.float32)
+    right, _ = layernorm_forward(x.astype(np.float64), gamma, beta, {})
+    for laid_out in (x, np.asfortranarray(x)):
+        out, _ = layernorm_forward(laid_out, gamma, beta, {})
+        np.testing.assert_allclose(out, right, atol=5e-4)
 
 
 def test_gradients_of_group_norm():

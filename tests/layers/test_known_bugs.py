@@ -117,6 +117,12 @@ def test_b16_an_integer_bias_does_not_change_the_type():
         assert forward(np.ones_like(x, np.uint8), w, np.zeros(2, int), {"stride": 1, "pad": 1})[0].dtype == np.float32
 
 
+def test_b16_bytes_follow_the_floats_beside_them_in_batch_norm():
+    x = np.arange(32, dtype=np.uint8).reshape(2, 2, 2, 4)
+    out, _ = spatial_batchnorm_forward(x, np.ones(2, np.float32), np.zeros(2, np.float32), {"mode": "train"})
+    assert out.dtype == np.float32
+
+
 @pytest.mark.parametrize("mode", ["train", "test"])
 def test_b18_spatial_batchnorm_has_a_backward_pass_in_both_modes(mode):
     x, gamma = waves(3, 2, 4, 4), np.array([2.0, 3.0])

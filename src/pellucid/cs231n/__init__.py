@@ -9,5 +9,6 @@ that a notebook's ``np.random.seed(231)`` means what it meant. What differs, on 
 - Caches are opaque: pass them to the backward function they belong to and do not unpack them.
 - Checkpoints are safetensors files, not pickles, and can be resumed.
 - CIFAR-10 is read from the official **binary** archive; the pickled one is refused, since unpickling can run code.
+- A loss that is not finite ends `Solver.train` with an error that says which step, where the course trains on.
 - Unknown keys and settings are refused with the near miss, where the course ignored them.
 """

@@ -49,7 +49,7 @@ def spatial_batchnorm_forward_naive(x, gamma, beta, bn_param):
     cache : tuple
         For `spatial_batchnorm_backward_naive`.
     """
-    x = _checked_images("spatial_batchnorm_forward_naive", x)
+    x, gamma, beta = _checked_images("spatial_batchnorm_forward_naive", x, gamma, beta)
     N, C, H, W = x.shape
     pixels = x.transpose(0, 2, 3, 1).reshape(N * H * W, C)
     out, cache = batchnorm_forward_naive(pixels, gamma, beta, bn_param)
@@ -80,7 +80,7 @@ def spatial_batchnorm_backward_naive(dout, cache):
 
 def spatial_batchnorm_forward_fast(x, gamma, beta, bn_param):
     """The fast twin of `spatial_batchnorm_forward_naive`: a channels-last ``x`` is read as pixels without a copy."""
-    x = _checked_images("spatial_batchnorm_forward_fast", x)
+    x, gamma, beta = _checked_images("spatial_batchnorm_forward_fast", x, gamma, beta)
     N, C, H, W = x.shape
     out, cache = batchnorm_forward_fast(as_channels_last(x).reshape(N * H * W, C), gamma, beta, bn_param)
     return out.reshape(N, H, W, C).transpose(0, 3, 1, 2), (x.shape, cache)
@@ -181,10 +181,12 @@ def _groupnorm_backward(where, dout, cache, layernorm_backward):
     return dx.reshape(x_hat.shape), dgamma, dbeta
 
 
-def _checked_images(where, x):
-    (x,) = check.floats(where, x=x)
+def _checked_images(where, x, gamma, beta):
+    x, gamma, beta = check.floats(where, x=x, gamma=gamma, beta=beta)
     check.images(where, "x", x)
-    return x
+    for name, array in (("gamma", gamma), ("beta", beta)):
+        check.shape(where, name, array, (x.shape[1],), "one number for each channel of x")
+    return x, gamma, beta
 
 
 def _checked_groups(where, x, gamma, beta, G, gn_param):

@@ -15,3 +15,8 @@ def column_sums(x):
 def column_means(x):
     """The mean over all axes but the last, in x's type: (..., C) -> (C,)."""
     return x.mean(axis=tuple(range(x.ndim - 1)), dtype=np.float64).astype(x.dtype)
+
+
+def row_means(x):
+    """The mean of each row, in x's type: (N, D) -> (N, 1)."""
+    return x.mean(axis=1, keepdims=True, dtype=np.float64).astype(x.dtype)

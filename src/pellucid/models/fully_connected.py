@@ -168,10 +168,10 @@ class FullyConnectedNet:
         self.dropout_param: dict[str, Any] = {}
         if self.use_dropout:
             self.dropout_param = {"mode": "train", "p": keep}
-            if self.rng is not None:
-                self.dropout_param["rng"] = self.rng
             if seed is not None:
                 self.dropout_param["seed"] = check.whole_number(where, "seed", seed)
+            elif self.rng is not None:
+                self.dropout_param["rng"] = self.rng
         self.bn_params: list[dict[str, Any]] = []
         if normalization == "batchnorm":
             self.bn_params = [{"mode": "train"} for _ in range(self.num_layers - 1)]

@@ -1,5 +1,6 @@
 """``cs231n.classifiers.cnn``: the three-layer convolutional network."""
 
-from pellucid.models import ThreeLayerConvNet
+import numpy as np
 
-__all__ = ["ThreeLayerConvNet"]
+from pellucid.cs231n.layer_utils import *
+from pellucid.models import ThreeLayerConvNet

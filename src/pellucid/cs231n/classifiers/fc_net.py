@@ -4,10 +4,11 @@ The arguments of earlier years are understood too: ``dropout`` (2018 to 2020 the
 and 2017 the probability to drop, 0 for none) and ``use_batchnorm`` (2016 and 2017).
 """
 
+import numpy as np
+
+from pellucid.cs231n.layer_utils import *
 from pellucid.models import FullyConnectedNet as _FullyConnectedNet
 from pellucid.models import TwoLayerNet
-
-__all__ = ["FullyConnectedNet", "TwoLayerNet"]
 
 
 class FullyConnectedNet(_FullyConnectedNet):
