@@ -49,16 +49,33 @@ def test_integers_do_not_wrap():
 def test_vis_grid_stretches_all_images_together():
     Xs = np.stack([np.zeros((2, 2, 1)), np.full((2, 2, 1), 4.0), np.full((2, 2, 1), 2.0)])
     grid = vis_grid(Xs)
-    assert grid.shape == (5, 5, 1)
-    assert (grid[:2, :2] == 0).all() and (grid[:2, 3:] == 1).all() and (grid[3:, :2] == 0.5).all()
+    assert grid.shape == (6, 6, 1)
+    assert (grid[:2, :2] == 0).all() and (grid[:2, 3:5] == 1).all() and (grid[3:5, :2] == 0.5).all()
+
+
+def test_vis_grid_has_a_black_line_after_every_image_as_the_courses():
+    grid = vis_grid(np.arange(-5.0, 0.0).reshape(5, 1, 1, 1))
+    expected = np.zeros((6, 6))
+    expected[0, 0:6:2], expected[2, 0:4:2] = [0, 0.25, 0.5], [0.75, 1]
+    np.testing.assert_allclose(grid[:, :, 0], expected)
 
 
 def test_vis_nn_keeps_the_rows():
     rows = [[np.full((2, 3, 3), 10 * r + d) for d in range(4)] for r in range(2)]
     grid = vis_nn(rows)
-    assert grid.shape == (5, 15, 3)
+    assert grid.shape == (6, 16, 3)
     assert grid[0, 0, 0] == 0 and grid[3, 12, 0] == 1
     assert grid[0, 4, 0] == pytest.approx(1 / 13)
+
+
+@pytest.mark.parametrize(("most", "line"), [(1.0, 1.0), (5.0, 0.2), (0.5, 1.0)])
+def test_the_line_of_vis_nn_is_1_before_the_stretching_as_in_the_course(most, line):
+    grid = vis_nn([[np.array([[[0.0]]]), np.array([[[most]]])]])
+    np.testing.assert_allclose(grid[:, :, 0], [[0, line, most / max(most, 1), line], [line] * 4])
+
+
+def test_vis_nn_of_a_single_value_is_mid_grey():
+    assert (vis_nn(np.ones((2, 2, 3, 3, 1))) == 0.5).all()
 
 
 @pytest.mark.parametrize(
@@ -76,6 +93,45 @@ def test_bad_images(function, Xs, message):
         function(Xs)
 
 
-def test_bad_rows():
-    with pytest.raises(ValueError, match=r"vis_nn: rows has shape \(2, 2, 2\)"):
-        vis_nn(np.zeros((2, 2, 2)))
+def test_any_number_of_channels_is_laid_out():
+    assert visualize_grid(waves(2, 3, 3, 5)).shape == (7, 7, 5)
+
+
+@pytest.mark.parametrize("Xs", [[-1.7e308, 0, 1.7e308], [0, 0.5e-323, 1e-323], [-2, 0, 2]])
+@pytest.mark.parametrize("function", [visualize_grid, vis_grid])
+def test_neither_huge_nor_tiny_numbers_overflow(function, Xs):
+    grid = function(np.array(Xs, np.float64).reshape(1, 1, 3, 1))
+    np.testing.assert_allclose(grid[0, :3, 0] / grid.max(), [0, 0.5, 1])
+
+
+IMAGE = np.zeros((2, 2, 3))
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        (np.zeros((2, 2, 2)), r"rows has shape \(2, 2, 2\) .* rows of images of one size, \(R, D, H, W, C\)"),
+        ([], "rows has shape"),
+        (np.zeros((1, 2, 0, 2, 3)), "rows is empty"),
+        ([[IMAGE], [IMAGE, IMAGE]], "rows are of different lengths"),
+        ([[IMAGE, np.zeros((3, 2, 3))]], "images of different sizes"),
+        ([[IMAGE, IMAGE], [IMAGE, IMAGE + np.nan]], r"rows holds nan at \(1, 1, 0, 0, 0\)"),
+    ],
+)
+def test_bad_rows(rows, message):
+    with pytest.raises(ValueError, match=f"vis_nn: .*{message}"):
+        vis_nn(rows)
+
+
+@pytest.mark.parametrize(
+    ("settings", "kind", "message"),
+    [
+        ({"padding": -1}, ValueError, "padding is -1; it must be at least 0"),
+        ({"padding": 1.5}, TypeError, "padding is 1.5"),
+        ({"ubound": 0}, ValueError, "ubound is 0; it must be above 0"),
+        ({"ubound": np.nan}, ValueError, "ubound is nan"),
+    ],
+)
+def test_bad_settings(settings, kind, message):
+    with pytest.raises(kind, match=f"visualize_grid: {message}"):
+        visualize_grid(waves(2, 2, 2, 3), **settings)

@@ -146,9 +146,9 @@ def filters(
     images
         Photographs (PNG, JPEG, BMP or WebP); scikit-learn's two bundled ones where none are given.
     out
-        The picture to write (PNG, JPEG or SVG).
+        The picture to write (PNG, JPEG, SVG or PDF).
     size
-        Height and width that the photographs are brought to, in pixels.
+        Height and width that the photographs are brought to, in pixels (8 to 1000).
     """
     from pellucid.cli.filters import filters_command
 
