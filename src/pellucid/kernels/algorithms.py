@@ -1,0 +1,283 @@
+"""What each algorithm of a convolution needs around its kernels: tables, buffers, the filters in its order.
+
+    direct      any convolution, any direction
+    winograd    3 x 3 filters, stride 1
+    depthwise   as many groups as channels and filters
+    scatter     the gradient for an input of few channels
+
+Every function takes channels-last images (N, H, W, C) and filters (F, C / groups, HH, WW), all contiguous, and writes
+its result into ready-made arrays of the same forms.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+
+import numpy as np
+
+from pellucid.kernels import depthwise, direct, packing, winograd
+from pellucid.kernels import scatter as scattering
+from pellucid.kernels.arrays import flat
+from pellucid.kernels.geometry import Geometry, Sweep, backward_sweeps, forward_sweep, tap_table
+from pellucid.kernels.jit import threads
+from pellucid.kernels.processor import ROWS, lanes
+from pellucid.kernels.processor import columns as tile_columns
+from pellucid.kernels.workspace import empty
+
+
+def direct_forward(x: np.ndarray, w: np.ndarray, b: np.ndarray, g: Geometry, out: np.ndarray) -> None:
+    """One sweep over the image."""
+    sweep = forward_sweep(g)
+    C_seen, taps = g.C // g.groups, g.HH * g.WW
+    packed = _packed(w, sweep, g, K=C_seen, k_step=taps, J=g.F // g.groups, j_step=C_seen * taps)
+    _sweep(x, packed, _padded_bias(b, g.groups), sweep, g.groups, out)
+
+
+def direct_input_gradient(dout: np.ndarray, w: np.ndarray, g: Geometry, dx: np.ndarray) -> None:
+    """One sweep over the upstream gradient for each phase of a pixel."""
+    C_seen, taps = g.C // g.groups, g.HH * g.WW
+    no_bias = _padded_bias(np.zeros(g.C, dout.dtype), g.groups)
+    sweeps = backward_sweeps(g)
+    if any(sweep.empty for sweep in sweeps):
+        dx.fill(0)
+    for sweep in sweeps:
+        if not sweep.empty:
+            packed = _packed(w, sweep, g, K=g.F // g.groups, k_step=C_seen * taps, J=C_seen, j_step=taps)
+            _sweep(dout, packed, no_bias, sweep, g.groups, dx)
+
+
+def direct_filter_gradient(x: np.ndarray, dout: np.ndarray, g: Geometry, dw: np.ndarray) -> None:
+    """Sums over the pixels of every band, a copy of them for each thread."""
+    sweep = forward_sweep(g)
+    C_seen, F_group = g.C // g.groups, g.F // g.groups
+    merged = g.groups == 1 and sweep.columns.consecutive
+    K = C_seen * g.WW if merged else C_seen
+    T = g.HH if merged else g.HH * g.WW
+    parts = min(threads(), g.N * g.H_out)
+    plan = _band_plan(sweep, g.H, g.W, g.C, g.N, parts, merged)
+    bands = empty((parts * plan.size,), x.dtype)
+    sums = empty((parts * g.groups * T * K * F_group,), x.dtype)
+    direct.filter_gradient(
+        flat(x), g.N, g.H, g.W, g.C, flat(dout), g.H_out, g.W_out, g.F, g.groups, K, tile_columns(x.dtype),
+        plan.taps, plan.lines, sums, sweep.rows.start, sweep.rows.span, sweep.columns.start, plan.columns, sweep.step,
+        bands, plan.rows, plan.in_place, parts,
+    )  # fmt: skip
+    starts = np.arange(g.HH * g.WW)
+    packing.unpack_sums(
+        sums, flat(dw), starts, parts, g.groups, C_seen, F_group, g.HH * g.WW, C_seen * g.HH * g.WW, F_group, threads()
+    )
+
+
+def _packed(w: np.ndarray, sweep: Sweep, g: Geometry, K: int, k_step: int, J: int, j_step: int) -> np.ndarray:
+    """Filters in the order in which a sweep meets them."""
+    block = tile_columns(w.dtype)
+    starts = np.array([r * g.WW + s for r in sweep.rows.taps for s in sweep.columns.taps], np.int64)
+    packed = empty((g.groups * -(-J // block) * starts.size * K * block,), w.dtype)
+    group_step = (g.F // g.groups) * (g.C // g.groups) * g.HH * g.WW
+    packing.pack(flat(w), packed, starts, g.groups, group_step, K, k_step, J, j_step, block, threads())
+    return packed
+
+
+def _padded_bias(b: np.ndarray, groups: int) -> np.ndarray:
+    """(groups, blocks, BLOCK) flat, zeros where a block is not full."""
+    block = tile_columns(b.dtype)
+    J = b.size // groups
+    padded = np.zeros((groups, -(-J // block) * block), b.dtype)
+    padded[:, :J] = b.reshape(groups, J)
+    return padded.reshape(-1)
+
+
+class _Bands:
+    """How a sweep is cut into bands."""
+
+    def __init__(self, sweep: Sweep, H: int, W: int, C: int, N: int, parts: int, merged: bool) -> None:
+        rows = max(1, direct.BAND_PIXELS // sweep.columns.count)
+        enough = max(1, N * sweep.rows.count // (2 * parts))  # rows a band, so that every thread has work
+        self.rows = min(rows, enough, sweep.rows.count)
+        self.columns = (sweep.columns.count - 1) * sweep.step + sweep.columns.span
+        last_row = sweep.rows.start + (sweep.rows.count - 1) * sweep.step + sweep.rows.span
+        last_column = sweep.columns.start + self.columns
+        self.in_place = sweep.rows.start >= 0 and sweep.columns.start >= 0 and last_row <= H and last_column <= W
+        pitch = (W if self.in_place else self.columns) * C
+        seen = (self.rows - 1) * sweep.step + sweep.rows.span
+        self.size = 0 if self.in_place else -(-seen * self.columns * C // 16) * 16  # each part's starts on a cache line
+        self.taps = tap_table(sweep, pitch, C, merged)
+        self.lines = np.arange(self.rows, dtype=np.int64) * sweep.step * pitch
+
+
+_band_plan = functools.lru_cache(maxsize=512)(_Bands)
+
+
+def _lane_plan(sweep: Sweep, N: int, C: int, parts: int) -> _Bands:
+    """The bands of a depthwise sweep, which are always laid out."""
+    return _band_plan(sweep, 0, 0, C, N, parts, False)
+
+
+def _sweep(x: np.ndarray, packed: np.ndarray, bias: np.ndarray, sweep: Sweep, groups: int, out: np.ndarray) -> None:
+    """Run one sweep over (N, H, W, C) into (N, H_mem, W_mem, F)."""
+    (N, H, W, C), (_, H_mem, W_mem, F) = x.shape, out.shape
+    merged = groups == 1 and sweep.columns.consecutive
+    K = C // groups * (len(sweep.columns.taps) if merged else 1)
+    parts = min(threads(), N * sweep.rows.count)
+    plan = _band_plan(sweep, H, W, C, N, parts, merged)
+    bands = empty((parts * plan.size,), x.dtype)
+    rows, columns = sweep.rows, sweep.columns
+    direct.correlate(
+        flat(x), N, H, W, C, packed, bias, groups, K, tile_columns(x.dtype), plan.taps, flat(out), H_mem, W_mem, F,
+        rows.count, rows.first, rows.start, rows.span, columns.count, columns.first, columns.start, plan.columns,
+        sweep.step, sweep.spread, bands, plan.rows, plan.in_place, parts,
+    )  # fmt: skip
+
+
+CACHE_BYTES = 900_000
+"""What filters, transformed tiles and products of one thread may take of its second-level cache."""
+MANY_TILES = 128
+"""Tiles of a chunk where the transformed filters alone are larger than that: enough work for each time they are
+read."""
+OWN_SUMS_BYTES = 3_000_000
+"""Each thread sums filter gradients of its own up to this size; beyond, all work on one copy, chunk by chunk."""
+SHARED_TILES = 512
+"""Tiles of such a chunk."""
+
+
+def _tile_rows(across: int, rows: int, C: int, F: int, parts: int) -> int:
+    """Rows of tiles in a chunk: a number of tiles that fills register tiles, and no more than a thread's share."""
+    room = (CACHE_BYTES - 4 * 36 * C * F) // (4 * 36 * (C + F))
+    tiles = room if room >= 16 else MANY_TILES
+    whole = ROWS // math.gcd(across, ROWS)
+    return max(1, min(tiles // across // whole * whole, -(-rows // parts)))
+
+
+def winograd_forward(x: np.ndarray, w: np.ndarray, b: np.ndarray, g: Geometry, out: np.ndarray) -> None:
+    """Tiles of 4 x 4 results."""
+    _winograd_sweep(x, w, b, g, out)
+
+
+def winograd_input_gradient(dout: np.ndarray, w: np.ndarray, g: Geometry, dx: np.ndarray) -> None:
+    """The forward pass over the upstream gradient, with the filters turned by 180 degrees."""
+    _winograd_sweep(dout, w, None, g, dx)
+
+
+def _winograd_sweep(x: np.ndarray, w: np.ndarray, b: np.ndarray | None, g: Geometry, out: np.ndarray) -> None:
+    """Forward, or with no bias the gradient for the input."""
+    backward = b is None
+    (N, H, W, C), (_, H_out, W_out, F) = x.shape, out.shape
+    block, LANES, dtype = tile_columns(x.dtype), lanes(x.dtype), x.dtype
+    blocks = -(-F // block)
+    zero = np.zeros(max(block, LANES), dtype)
+    u = empty((36 * blocks * C * block,), dtype)
+    weights = np.arange(8, -1, -1) if backward else np.arange(9)
+    k_step, j_step = (g.C * 9, 9) if backward else (9, g.C * 9)
+    winograd.transform_filters(flat(w), u, weights, C, k_step, F, j_step, block, LANES, zero, threads())
+    down, across = -(-H_out // 4), -(-W_out // 4)
+    parts = min(threads(), N * down)
+    tile_rows = _tile_rows(across, N * down, C, blocks * block, parts)
+    v = empty((parts * 36 * tile_rows * across * C,), dtype)
+    m = empty((parts * 36 * tile_rows * across * blocks * block,), dtype)
+    pad = 2 - g.pad if backward else g.pad
+    bias = np.zeros(F, dtype) if b is None else b
+    spare = empty((parts * LANES,), dtype)
+    winograd.winograd_sweep(
+        flat(x), N, H, W, C, u, bias, block, LANES, np.zeros(1, np.int64), flat(out), H_out, W_out, F, pad, tile_rows,
+        v, m, zero, spare, parts,
+    )  # fmt: skip
+
+
+def winograd_filter_gradient(x: np.ndarray, dout: np.ndarray, g: Geometry, dw: np.ndarray) -> None:
+    """Sums over tiles: a copy for each thread where they are small, one that all share where they are large."""
+    block, LANES, dtype = tile_columns(x.dtype), lanes(x.dtype), x.dtype
+    down, across = -(-g.H_out // 4), -(-g.W_out // 4)
+    rows = g.N * down
+    taps, zero = np.zeros(1, np.int64), np.zeros(max(block, LANES), dtype)
+    own = 4 * 36 * g.C * g.F <= OWN_SUMS_BYTES
+    parts = min(threads(), rows)
+    copies = parts if own else 1
+    if own:
+        tile_rows = _tile_rows(across, rows, g.C, g.F, parts)
+    else:
+        tile_rows = max(1, min(SHARED_TILES // across, rows))
+    tiles = tile_rows * across
+    groups, blocks = -(-g.C // LANES), -(-g.F // block)
+    v, d = empty((copies * 36 * tiles * groups * LANES,), dtype), empty((copies * 36 * tiles * blocks * block,), dtype)
+    sums = empty((copies * 36 * g.C * g.F,), dtype)
+    if own:
+        winograd.winograd_filter_gradient(
+            flat(x), g.N, g.H, g.W, g.C, flat(dout), g.H_out, g.W_out, g.F, g.pad, block, LANES, taps, tile_rows,
+            v, d, sums, zero, parts,
+        )  # fmt: skip
+    else:
+        total = rows * across
+        for first in range(0, total, tiles):
+            here = min(tiles, total - first)
+            winograd.transform_gradient_tiles(
+                flat(x), g.H, g.W, g.C, flat(dout), g.H_out, g.W_out, g.F, g.pad, block, LANES, first, here, tiles,
+                v, d, zero, threads(),
+            )  # fmt: skip
+            winograd.multiply_gradient_tiles(
+                v, d, g.C, g.F, block, LANES, taps, here, tiles, first == 0, sums, zero, threads()
+            )
+    winograd.finish_filter_gradient(sums, copies, g.C, g.F, LANES, flat(dw), zero, threads())
+
+
+def depthwise_forward(x: np.ndarray, w: np.ndarray, b: np.ndarray, g: Geometry, out: np.ndarray) -> None:
+    """One sweep, vectors along the channels."""
+    _sweep_lanes(x, w, b, forward_sweep(g), g, out)
+
+
+def depthwise_input_gradient(dout: np.ndarray, w: np.ndarray, g: Geometry, dx: np.ndarray) -> None:
+    """One sweep over the upstream gradient for each phase of a pixel."""
+    sweeps = backward_sweeps(g)
+    if any(sweep.empty for sweep in sweeps):
+        dx.fill(0)
+    for sweep in sweeps:
+        if not sweep.empty:
+            _sweep_lanes(dout, w, np.zeros(g.C, dout.dtype), sweep, g, dx)
+
+
+def depthwise_filter_gradient(x: np.ndarray, dout: np.ndarray, g: Geometry, dw: np.ndarray) -> None:
+    """Sums over pixels, a copy of them for each thread."""
+    sweep, LANES = forward_sweep(g), lanes(x.dtype)
+    parts = min(threads(), g.N * g.H_out)
+    plan = _lane_plan(sweep, g.N, g.C, parts)
+    pixels = np.arange(g.W_out, dtype=np.int64) * (g.stride * g.C)
+    sums = empty((parts, g.HH * g.WW, g.C), x.dtype)
+    depthwise.lane_filter_gradient(
+        flat(x), g.N, g.H, g.W, g.C, flat(dout), g.H_out, g.W_out, LANES, plan.taps, pixels, flat(sums),
+        sweep.rows.start, sweep.rows.span, sweep.columns.start, plan.columns, g.stride,
+        empty((parts * plan.size,), x.dtype), plan.rows, parts,
+    )  # fmt: skip
+    dw[...] = sums.sum(axis=0).T.reshape(dw.shape)
+
+
+def _sweep_lanes(x: np.ndarray, w: np.ndarray, b: np.ndarray, sweep: Sweep, g: Geometry, out: np.ndarray) -> None:
+    (N, H, W, C), (_, H_mem, W_mem, _) = x.shape, out.shape
+    by_tap = np.ascontiguousarray(
+        w.reshape(C, g.HH, g.WW)[:, sweep.rows.taps][:, :, sweep.columns.taps].transpose(1, 2, 0)
+    )
+    parts = min(threads(), N * sweep.rows.count)
+    plan = _lane_plan(sweep, N, C, parts)
+    pixels = np.arange(ROWS, dtype=np.int64) * (sweep.step * C)
+    rows, columns = sweep.rows, sweep.columns
+    depthwise.sweep_lanes(
+        flat(x), N, H, W, C, flat(by_tap), flat(b), lanes(x.dtype), plan.taps, pixels, flat(out), H_mem, W_mem,
+        rows.count, rows.first, rows.start, rows.span, columns.count, columns.first, columns.start, plan.columns,
+        sweep.step, sweep.spread, empty((parts * plan.size,), x.dtype), plan.rows, parts,
+    )  # fmt: skip
+
+
+def scatter_input_gradient(dout: np.ndarray, w: np.ndarray, g: Geometry, dx: np.ndarray) -> None:
+    """What every result sends back, a row of a filter's taps at a time."""
+    block, run = tile_columns(dout.dtype), g.WW * g.C
+    packed = np.zeros((g.HH, -(-run // block), g.F, block), dout.dtype)
+    by_row = w.transpose(2, 0, 3, 1).reshape(g.HH, g.F, run)
+    for q in range(packed.shape[1]):
+        some = by_row[:, :, q * block : (q + 1) * block]
+        packed[:, q, :, : some.shape[2]] = some
+    rows, columns = g.H + 2 * g.pad, g.W + 2 * g.pad
+    parts = min(threads(), g.N)
+    scattering.scatter(
+        flat(dout), g.N, g.H_out, g.W_out, g.F, flat(packed), g.HH, run, block, np.zeros(1, np.int64),
+        flat(dx), g.H, g.W, g.C, g.stride, g.pad, empty((parts * rows * columns * g.C,), dout.dtype), rows, columns,
+        parts,
+    )  # fmt: skip

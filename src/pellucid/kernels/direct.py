@@ -1,0 +1,178 @@
+"""Direct convolution: sweeps of the building block over channels-last images.
+
+Forward, and the gradient for the input, in words (`correlate`):
+
+    for every image and every band of result rows:                       <- shared out between threads
+        lay the pixels that the band sees into a small buffer, zeros where the window leaves the image
+        for every group and every block of filters:
+            for every row of the band, and every ROWS pixels of it:
+                one product: sum over taps and channels, started at the bias
+
+The band is a copy, but one that stays in the cache and is read by every filter: it costs 1 to 3 % and spares the kernel
+every case of an edge. Where the window never leaves the image, the image itself is the band.
+
+The gradient for the filters (`filter_gradient`):
+
+    for every image and every band of result rows:                       <- shared out between threads, each with sums
+    of its own
+        lay out the band as above
+        for every group and every block of filters, every tap row, every ROWS numbers of it:
+            one product whose sum runs over the pixels of the band, added to the sums
+
+What was tried: see `benchmarks/convolution_bands.py` for BAND_PIXELS.
+"""
+
+from __future__ import annotations
+
+from numba import prange
+
+from pellucid.kernels.jit import inner, kernel
+from pellucid.kernels.processor import ROWS
+from pellucid.kernels.product import product
+
+BAND_PIXELS = 256
+"""Results of one image that are computed from one band."""
+
+
+@inner
+def lay_band(x, image, H, W, C, top, left, band, band0, rows, columns):
+    """rows x columns pixels from (top, left) of an image into band, zeros outside of the image."""
+    inside_from = min(max(-left, 0), columns)
+    inside_to = max(min(columns, W - left), inside_from)
+    for i in range(rows):
+        target = band0 + i * columns * C
+        y = top + i
+        if y < 0 or y >= H:
+            for k in range(columns * C):
+                band[target + k] = 0
+        else:
+            source = image + (y * W + left) * C
+            for k in range(inside_from * C):
+                band[target + k] = 0
+            for k in range(inside_from * C, inside_to * C):
+                band[target + k] = x[source + k]
+            for k in range(inside_to * C, columns * C):
+                band[target + k] = 0
+
+
+@kernel
+def correlate(
+    x, N, H, W, C, w, bias, groups, K, BLOCK, taps, out, H_mem, W_mem, F,
+    count_h, first_h, start_h, span_h, count_w, first_w, start_w, columns, step, spread,
+    bands, band_rows, in_place, parts,
+):  # fmt: skip
+    """One sweep. x flat (N, H, W, C); w flat (groups, blocks, taps, K, BLOCK); bias flat (groups, blocks, BLOCK);
+
+    out flat (N, H_mem, W_mem, F); bands flat (parts, rows a band sees, columns, C), unused where in_place.
+    """
+    for part in prange(parts):
+        correlate_share(
+            x, N, H, W, C, w, bias, groups, K, BLOCK, taps, out, H_mem, W_mem, F,
+            count_h, first_h, start_h, span_h, count_w, first_w, start_w, columns, step, spread,
+            bands, band_rows, in_place, part, parts,
+        )  # fmt: skip
+
+
+@inner
+def correlate_share(
+    x, N, H, W, C, w, bias, groups, K, BLOCK, taps, out, H_mem, W_mem, F,
+    count_h, first_h, start_h, span_h, count_w, first_w, start_w, columns, step, spread,
+    bands, band_rows, in_place, part, parts,
+):  # fmt: skip
+    band_blocks = (count_h + band_rows - 1) // band_rows
+    band0 = part * (bands.size // parts)
+    for item in range(N * band_blocks * part // parts, N * band_blocks * (part + 1) // parts):
+        n, i0 = item // band_blocks, item % band_blocks * band_rows
+        rows = min(band_rows, count_h - i0)
+        image = n * H * W * C
+        target = ((n * H_mem + first_h + i0 * spread) * W_mem + first_w) * F
+        if in_place:
+            seen = image + ((start_h + i0 * step) * W + start_w) * C
+            correlate_band(x, seen, W * C, C, w, bias, groups, K, BLOCK, taps, out, target, W_mem, F,
+                           rows, count_w, step, spread)  # fmt: skip
+        else:
+            lay_band(x, image, H, W, C, start_h + i0 * step, start_w, bands, band0, (rows - 1) * step + span_h, columns)
+            correlate_band(bands, band0, columns * C, C, w, bias, groups, K, BLOCK, taps, out, target, W_mem, F,
+                           rows, count_w, step, spread)  # fmt: skip
+
+
+@inner
+def correlate_band(
+    a, a0, pitch, C, w, bias, groups, K, BLOCK, taps, out, out0, W_mem, F, rows, count_w, step, spread
+):  # fmt: skip
+    """The results of one band: every filter block, every row, ROWS pixels at a time."""
+    R, C_seen, F_group = taps.size, C // groups, F // groups
+    blocks = (F_group + BLOCK - 1) // BLOCK
+    for block in range(groups * blocks):
+        g, f0 = block // blocks, block % blocks * BLOCK
+        filters = min(BLOCK, F_group - f0)
+        for i in range(rows):
+            for j in range(0, count_w, ROWS):
+                product(
+                    a, a0 + i * step * pitch + j * step * C + g * C_seen, taps, step * C, 1,
+                    w, block * R * K * BLOCK, K * BLOCK, BLOCK,
+                    bias, block * BLOCK, 0,
+                    out, out0 + (i * W_mem + j) * spread * F + g * F_group + f0, spread * F,
+                    R, K, min(ROWS, count_w - j), filters,
+                )  # fmt: skip
+
+
+@kernel
+def filter_gradient(
+    x, N, H, W, C, dout, H_out, W_out, F, groups, K, BLOCK, taps, lines, sums,
+    start_h, span_h, start_w, columns, step, bands, band_rows, in_place, parts,
+):  # fmt: skip
+    """x flat (N, H, W, C); dout flat (N, H_out, W_out, F); sums flat (parts, groups, taps, K, F / groups).
+
+    lines: where the window of each row of a band starts.
+    """
+    for part in prange(parts):
+        filter_gradient_share(
+            x, N, H, W, C, dout, H_out, W_out, F, groups, K, BLOCK, taps, lines, sums,
+            start_h, span_h, start_w, columns, step, bands, band_rows, in_place, part, parts,
+        )  # fmt: skip
+
+
+@inner
+def filter_gradient_share(
+    x, N, H, W, C, dout, H_out, W_out, F, groups, K, BLOCK, taps, lines, sums,
+    start_h, span_h, start_w, columns, step, bands, band_rows, in_place, part, parts,
+):  # fmt: skip
+    own = sums.size // parts
+    for k in range(part * own, (part + 1) * own):
+        sums[k] = 0
+    band_blocks = (H_out + band_rows - 1) // band_rows
+    band0 = part * (bands.size // parts)
+    for item in range(N * band_blocks * part // parts, N * band_blocks * (part + 1) // parts):
+        n, i0 = item // band_blocks, item % band_blocks * band_rows
+        rows = min(band_rows, H_out - i0)
+        image = n * H * W * C
+        delta = (n * H_out + i0) * W_out * F
+        if in_place:
+            seen = image + ((start_h + i0 * step) * W + start_w) * C
+            gradient_band(
+                x, seen, C, dout, delta, W_out, F, groups, K, BLOCK, taps, lines, sums, part * own, rows, step
+            )
+        else:
+            lay_band(x, image, H, W, C, start_h + i0 * step, start_w, bands, band0, (rows - 1) * step + span_h, columns)
+            gradient_band(bands, band0, C, dout, delta, W_out, F, groups, K, BLOCK, taps, lines, sums, part * own, rows,
+                          step)  # fmt: skip
+
+
+@inner
+def gradient_band(a, a0, C, dout, dout0, W_out, F, groups, K, BLOCK, taps, lines, sums, sums0, rows, step):
+    """What one band adds to the sums: every filter block, every tap, ROWS of its numbers at a time."""
+    T, C_seen, F_group = taps.size, C // groups, F // groups
+    for g in range(groups):
+        for f0 in range(0, F_group, BLOCK):
+            filters = min(BLOCK, F_group - f0)
+            for t in range(T):
+                for k in range(0, K, ROWS):
+                    target = sums0 + ((g * T + t) * K + k) * F_group + f0
+                    product(
+                        a, a0 + g * C_seen + taps[t] + k, lines, 1, step * C,
+                        dout, dout0 + g * F_group + f0, W_out * F, F,
+                        sums, target, F_group,
+                        sums, target, F_group,
+                        rows, W_out, min(ROWS, K - k), filters,
+                    )  # fmt: skip

@@ -1,0 +1,126 @@
+"""Which algorithm computes a convolution: an ordered list of candidates, the first that suits is taken.
+
+The last candidate of every list, `direct`, takes everything. Whoever needs the smaller rounding error of direct sums
+says so: ``conv_param["algorithm"] = "direct"``, or `PELLUCID_ALGORITHM=direct` for a whole process.
+
+`pellucid explain conv N,C,H,W F,C,HH,WW` prints what this file decides, and why.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numba
+import numpy as np
+
+from pellucid.kernels.geometry import Geometry
+from pellucid.kernels.processor import VECTOR_BYTES, lanes
+
+SETTING = "PELLUCID_ALGORITHM"
+DIRECTIONS = ("forward", "input_gradient", "filter_gradient")
+ALGORITHMS = ("winograd", "depthwise", "scatter", "direct")
+
+WINOGRAD_SAVES = 1.6
+"""Multiplications that direct convolution must need for each of Winograd's, or the transforms cost more than they save.
+
+Tiles that hang over the edge of a small image make the saving smaller than 4. `benchmarks/plan_thresholds.py` chose
+it."""
+WINOGRAD_TILES = 24
+"""Tiles below which transforming the filters takes longer than the multiplications. The same benchmark chose it."""
+SCATTER_NUMBERS = 48
+"""Most numbers in a row of a filter's taps (WW * C): more fill a register tile of the sweep just as well."""
+
+
+class Candidate(NamedTuple):
+    """An algorithm, and why it does not suit a convolution (None: it does)."""
+
+    name: str
+    unsuitable: Callable[[str, Geometry, np.dtype], str | None]
+
+
+class Choice(NamedTuple):
+    """What was decided for one direction of a convolution."""
+
+    algorithm: str
+    reasons: tuple[tuple[str, str], ...]
+    """For every candidate that was asked, in order: its name and what it said."""
+
+
+def _winograd(direction: str, g: Geometry, dtype: np.dtype) -> str | None:
+    if (g.HH, g.WW, g.stride, g.dilation, g.groups) != (3, 3, 1, 1, 1):
+        return "needs 3 x 3 filters, stride 1, dilation 1, one group"
+    if dtype != np.float32:
+        return "its rounding error would waste float64"
+    if VECTOR_BYTES == 0 and not numba.config.DISABLE_JIT:
+        return "needs vector instructions"
+    LANES = lanes(dtype)
+    if g.C < LANES or g.F < LANES:
+        return f"needs at least {LANES} channels and filters, a vector register full"
+    if direction == "filter_gradient" and g.F % LANES:
+        return f"needs a multiple of {LANES} filters"
+    H, W = (g.H, g.W) if direction == "input_gradient" else (g.H_out, g.W_out)
+    tiles = g.N * -(-H // 4) * -(-W // 4)
+    if tiles < WINOGRAD_TILES:
+        return f"{tiles} tiles, fewer than {WINOGRAD_TILES}: transforming the filters would take longer than it saves"
+    saves = 9 * g.N * H * W / (36 * tiles)
+    if saves < WINOGRAD_SAVES:
+        return f"saves {saves:.1f} times the multiplications, less than {WINOGRAD_SAVES}: the image does not fill its tiles"
+    return None
+
+
+def _depthwise(direction: str, g: Geometry, dtype: np.dtype) -> str | None:
+    if g.groups == 1 or not g.groups == g.C == g.F:
+        return "needs as many groups as channels and filters"
+    return None
+
+
+def _scatter(direction: str, g: Geometry, dtype: np.dtype) -> str | None:
+    if direction != "input_gradient":
+        return "is for the gradient of the input"
+    if (g.dilation, g.groups) != (1, 1):
+        return "needs dilation 1 and one group"
+    LANES = lanes(dtype)
+    if g.C * g.WW > SCATTER_NUMBERS or LANES <= g.C:
+        return f"needs few channels: less than {LANES}, and at most {SCATTER_NUMBERS} numbers in a row of taps"
+    return None
+
+
+def _direct(direction: str, g: Geometry, dtype: np.dtype) -> str | None:
+    return None
+
+
+CANDIDATES = (
+    Candidate("winograd", _winograd),
+    Candidate("depthwise", _depthwise),
+    Candidate("scatter", _scatter),
+    Candidate("direct", _direct),
+)
+
+
+def choose(direction: str, g: Geometry, dtype: np.dtype, algorithm: str | None = None) -> Choice:
+    """The algorithm for one direction of a convolution.
+
+    algorithm : what the caller asks for, instead of the environment's setting and of the first that suits; where it
+    does
+        not suit a direction, that direction is computed directly.
+    """
+    return _choose(direction, g, np.dtype(dtype), algorithm or os.environ.get(SETTING) or None)
+
+
+@functools.lru_cache(maxsize=2048)
+def _choose(direction: str, g: Geometry, dtype: np.dtype, asked: str | None) -> Choice:
+    if asked is not None and asked not in ALGORITHMS:
+        raise ValueError(f"{SETTING} is {asked!r}; it must be one of {', '.join(ALGORITHMS)}")
+    reasons = []
+    for candidate in CANDIDATES:
+        if asked is not None and candidate.name not in (asked, "direct"):
+            reasons.append((candidate.name, f"{asked} was asked for"))
+            continue
+        objection = candidate.unsuitable(direction, g, dtype)
+        reasons.append((candidate.name, objection or "suits"))
+        if objection is None:
+            break
+    return Choice(reasons[-1][0], tuple(reasons))

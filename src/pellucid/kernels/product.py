@@ -1,0 +1,232 @@
+"""The building block: a batch-reduce matrix product on one register tile.
+
+    c[i, j] = s[i, j] + sum over r < R, k < K of a[taps[r] + i*a_i + k*a_k] * b[r*b_r + k*b_k + j]
+
+for ``rows`` <= ROWS rows and ``columns`` <= VECTORS * LANES columns. It is the product of Georganas et al. 2019
+(arXiv:1906.06440), with every stride given at run time and the places of ``a`` read from a table: a convolution needs
+no im2col with it, because the windows are never laid out, only visited.
+
+In words: the tile of sums starts as ``s`` (zeros, a bias, or what ``c`` held before) and stays in registers; for every
+tap r and every k, one row of ``b`` is loaded as vectors, one number of ``a`` for each row is spread over a vector,
+and each pair is multiplied and added. The sums are written once, at the end.
+
+Where there are fewer rows than ROWS, the last row is computed several times and written several times, the same numbers
+to the same place: cheaper than a second copy of the code for every size. Where there are fewer columns, vectors are
+loaded and stored under a mask.
+
+What was tried (AVX-512, one core, `benchmarks/register_tile.py`): see TILES in `processor`.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from numba import njit, types
+from numba.extending import intrinsic
+
+from pellucid.kernels.processor import ROWS, VECTOR_BYTES, VECTORS
+from pellucid.kernels.vectors import I64, Emitter, data_pointer
+
+ARGUMENTS = "a a0 taps a_i a_k b b0 b_r b_k s s0 s_i c c0 c_i R K rows columns".split()  # noqa: SIM905
+"""Flat arrays; a0, b0, s0, c0 are where to start in them. All strides count numbers."""
+
+
+def product_plain(a, a0, taps, a_i, a_k, b, b0, b_r, b_k, s, s0, s_i, c, c0, c_i, R, K, rows, columns):
+    """The formula as loops: what the vector form is compared with, and what runs where there are no vectors."""
+    for i in range(rows):
+        for j in range(columns):
+            c[c0 + i * c_i + j] = s[s0 + i * s_i + j]
+        for r in range(R):
+            for k in range(K):
+                factor = a[a0 + taps[r] + i * a_i + k * a_k]
+                start = b0 + r * b_r + k * b_k
+                for j in range(columns):
+                    c[c0 + i * c_i + j] += factor * b[start + j]
+
+
+def make_product(ROWS: int, VECTORS: int, VECTOR_BYTES: int) -> Any:
+    """The vector form of `product_plain` for a tile of ROWS rows and VECTORS vectors."""
+
+    @intrinsic
+    def product(typingctx, a, a0, taps, a_i, a_k, b, b0, b_r, b_k, s, s0, s_i, c, c0, c_i, R, K, rows, columns):
+        arrays = {"a": a, "taps": taps, "b": b, "s": s, "c": c}
+        signature = types.void(*(arrays.get(name, types.intp) for name in ARGUMENTS))
+
+        def codegen(context, builder, signature, values):
+            given = dict(zip(ARGUMENTS, values, strict=True))
+            for name, kind in arrays.items():
+                given[name] = data_pointer(context, builder, kind, given[name])
+            element = context.get_data_type(a.dtype)
+            emit = Emitter(builder, element, VECTOR_BYTES * 8 // a.dtype.bitwidth)
+            full = builder.icmp_signed("==", given["columns"], I64(VECTORS * emit.lanes))
+            with builder.if_else(full, likely=True) as (whole, ragged):
+                with whole:
+                    _emit_product(emit, given, ROWS, VECTORS, masks=None)
+                with ragged:
+                    masks = [emit.first_lanes(given["columns"], j * emit.lanes) for j in range(VECTORS)]
+                    _emit_product(emit, given, ROWS, VECTORS, masks)
+            return context.get_dummy_value()
+
+        return signature, codegen
+
+    return product
+
+
+def _emit_product(emit, given, ROWS, VECTORS, masks):
+    """Two loops, over taps and over k, that carry the tile of sums in registers."""
+    builder = emit.builder
+    load = emit.load if masks is None else emit.load_masked
+    extra = [()] * VECTORS if masks is None else [(mask,) for mask in masks]
+    last_row = builder.sub(given["rows"], I64(1))
+    row = [_at_most(builder, i, last_row) for i in range(ROWS)]
+    a_row = [builder.mul(given["a_i"], i) for i in row]
+    a = emit.pointer(given["a"], given["a0"])
+    b = emit.pointer(given["b"], given["b0"])
+
+    start = []
+    for i in range(ROWS):
+        s_row = emit.pointer(given["s"], given["s0"], builder.mul(given["s_i"], row[i]))
+        start += [load(emit.pointer(s_row, I64(j * emit.lanes)), *extra[j]) for j in range(VECTORS)]
+
+    before, function = builder.block, builder.function
+    over_taps, over_k, next_tap, done = (function.append_basic_block(name) for name in ("tap", "k", "next_tap", "done"))
+    builder.branch(over_taps)
+
+    builder.position_at_end(over_taps)
+    r = _phi(builder, I64, before, I64(0))
+    carried = [_phi(builder, emit.vector, before, value) for value in start]
+    a_tap = emit.pointer(a, builder.load(builder.gep(given["taps"], [r])))
+    b_tap = emit.pointer(b, builder.mul(r, given["b_r"]))
+    builder.branch(over_k)
+
+    builder.position_at_end(over_k)
+    k = _phi(builder, I64, over_taps, I64(0))
+    a_here = _phi(builder, a.type, over_taps, a_tap)
+    b_here = _phi(builder, b.type, over_taps, b_tap)
+    sums = [_phi(builder, emit.vector, over_taps, value) for value in carried]
+    b_row = [load(emit.pointer(b_here, I64(j * emit.lanes)), *extra[j]) for j in range(VECTORS)]
+    updated = []
+    for i in range(ROWS):
+        factor = emit.splat(builder.load(builder.gep(a_here, [a_row[i]])))
+        updated += [emit.fma(factor, b_row[j], sums[i * VECTORS + j]) for j in range(VECTORS)]
+    k_next = builder.add(k, I64(1))
+    k.add_incoming(k_next, over_k)
+    a_here.add_incoming(builder.gep(a_here, [given["a_k"]]), over_k)
+    b_here.add_incoming(builder.gep(b_here, [given["b_k"]]), over_k)
+    for phi, value in zip(sums, updated, strict=True):
+        phi.add_incoming(value, over_k)
+    builder.cbranch(builder.icmp_signed("<", k_next, given["K"]), over_k, next_tap)
+
+    builder.position_at_end(next_tap)
+    r_next = builder.add(r, I64(1))
+    r.add_incoming(r_next, next_tap)
+    for phi, value in zip(carried, updated, strict=True):
+        phi.add_incoming(value, next_tap)
+    builder.cbranch(builder.icmp_signed("<", r_next, given["R"]), over_taps, done)
+
+    builder.position_at_end(done)
+    for i in range(ROWS):
+        c_row = emit.pointer(given["c"], given["c0"], builder.mul(given["c_i"], row[i]))
+        for j in range(VECTORS):
+            target = emit.pointer(c_row, I64(j * emit.lanes))
+            if masks is None:
+                emit.store(updated[i * VECTORS + j], target)
+            else:
+                emit.store_masked(updated[i * VECTORS + j], target, masks[j])
+
+
+def _phi(builder, kind, block, value):
+    """A value that a loop carries, with what it is when the loop is entered."""
+    phi = builder.phi(kind)
+    phi.add_incoming(value, block)
+    return phi
+
+
+def _at_most(builder, i, limit):
+    return builder.select(builder.icmp_signed("<", I64(i), limit), I64(i), limit)
+
+
+product = make_product(ROWS, VECTORS, VECTOR_BYTES) if VECTOR_BYTES else njit(product_plain)
+
+
+LANE_ARGUMENTS = "a a0 row_starts tap_starts b b0 b_r s s0 s_i c c0 c_i R rows columns".split()  # noqa: SIM905
+
+
+def lane_product_plain(a, a0, row_starts, tap_starts, b, b0, b_r, s, s0, s_i, c, c0, c_i, R, rows, columns):
+    """Where no channel sees another: c[i, j] = s[i, j] + sum over r < R of a[row_starts[i] + tap_starts[r] + j] *
+    b[r*b_r + j].
+
+    For ``rows`` <= ROWS rows and ``columns`` <= LANES channels: the building block of depthwise convolution.
+    """
+    for i in range(rows):
+        for j in range(columns):
+            c[c0 + i * c_i + j] = s[s0 + i * s_i + j]
+        for r in range(R):
+            start = a0 + row_starts[i] + tap_starts[r]
+            for j in range(columns):
+                c[c0 + i * c_i + j] += a[start + j] * b[b0 + r * b_r + j]
+
+
+def make_lane_product(ROWS: int, VECTOR_BYTES: int) -> Any:
+    """The vector form of `lane_product_plain`."""
+
+    @intrinsic
+    def lane_product(typingctx, a, a0, row_starts, tap_starts, b, b0, b_r, s, s0, s_i, c, c0, c_i, R, rows, columns):
+        arrays = {"a": a, "row_starts": row_starts, "tap_starts": tap_starts, "b": b, "s": s, "c": c}
+        signature = types.void(*(arrays.get(name, types.intp) for name in LANE_ARGUMENTS))
+
+        def codegen(context, builder, signature, values):
+            given = dict(zip(LANE_ARGUMENTS, values, strict=True))
+            for name, kind in arrays.items():
+                given[name] = data_pointer(context, builder, kind, given[name])
+            emit = Emitter(builder, context.get_data_type(a.dtype), VECTOR_BYTES * 8 // a.dtype.bitwidth)
+            full = builder.icmp_signed("==", given["columns"], I64(emit.lanes))
+            with builder.if_else(full, likely=True) as (whole, ragged):
+                with whole:
+                    _emit_lane_product(emit, given, ROWS, mask=None)
+                with ragged:
+                    _emit_lane_product(emit, given, ROWS, emit.first_lanes(given["columns"], 0))
+            return context.get_dummy_value()
+
+        return signature, codegen
+
+    return lane_product
+
+
+def _emit_lane_product(emit, given, ROWS, mask):
+    """One loop over taps that carries ROWS vectors of sums."""
+    builder = emit.builder
+    load = emit.load if mask is None else (lambda pointer: emit.load_masked(pointer, mask))
+    last_row = builder.sub(given["rows"], I64(1))
+    row = [_at_most(builder, i, last_row) for i in range(ROWS)]
+    a_row = [emit.pointer(given["a"], given["a0"], builder.load(builder.gep(given["row_starts"], [i]))) for i in row]
+    start = [load(emit.pointer(given["s"], given["s0"], builder.mul(given["s_i"], i))) for i in row]
+
+    before, function = builder.block, builder.function
+    over_taps, done = (function.append_basic_block(name) for name in ("tap", "done"))
+    builder.branch(over_taps)
+
+    builder.position_at_end(over_taps)
+    r = _phi(builder, I64, before, I64(0))
+    sums = [_phi(builder, emit.vector, before, value) for value in start]
+    tap = builder.load(builder.gep(given["tap_starts"], [r]))
+    factor = load(emit.pointer(given["b"], given["b0"], builder.mul(r, given["b_r"])))
+    updated = [
+        emit.fma(load(emit.pointer(pointer, tap)), factor, value) for pointer, value in zip(a_row, sums, strict=True)
+    ]
+    r_next = builder.add(r, I64(1))
+    r.add_incoming(r_next, over_taps)
+    for phi, value in zip(sums, updated, strict=True):
+        phi.add_incoming(value, over_taps)
+    builder.cbranch(builder.icmp_signed("<", r_next, given["R"]), over_taps, done)
+
+    builder.position_at_end(done)
+    for i in range(ROWS):
+        target = emit.pointer(given["c"], given["c0"], builder.mul(given["c_i"], row[i]))
+        if mask is None:
+            emit.store(updated[i], target)
+        else:
+            emit.store_masked(updated[i], target, mask)
+
+
+lane_product = make_lane_product(ROWS, VECTOR_BYTES) if VECTOR_BYTES else njit(lane_product_plain)

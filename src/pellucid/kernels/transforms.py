@@ -1,0 +1,194 @@
+"""Winograd's transforms of one tile: a few additions on either side of the multiplications.
+
+For 4 x 4 results of a 3 x 3 filter at a time (Lavin & Gray 2015, arXiv:1509.09308), with the points 0, 1, -1, 2, -2 and
+infinity; in one dimension
+
+    results = output_line(filter_line(filter) * input_line(image))          6 products instead of 12
+
+and in two dimensions each line function runs down the columns and then along the rows: 36 products instead of 144. The
+gradient for the filter is the same with 3 x 3 results of a 4 x 4 "filter", the upstream gradient:
+
+    filter gradient = gradient_output_line(gradient_line(dout) * input_line(image))
+
+Each function below is the formula, on a list of numbers, arrays or vector registers alike: the compiled kernels, the
+plain ones and the tests share it. Pairs of rows that differ only in the signs of their odd terms share their sums,
+which saves a third of the additions.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from numba import types
+from numba.extending import intrinsic
+
+from pellucid.kernels.processor import VECTOR_BYTES, lanes
+from pellucid.kernels.vectors import I1, I64, Emitter, Register, data_pointer
+
+RESULTS = 4
+"""Rows and columns of results in a tile."""
+SEEN = 6
+"""Rows and columns of image that a tile sees: RESULTS + 3 - 1."""
+
+
+def input_line(d):
+    """6 pixels -> 6 factors."""
+    even, odd = d[4] - d[2] * 4.0, d[3] - d[1] * 4.0
+    even_2, odd_2 = d[4] - d[2], (d[3] - d[1]) * 2.0
+    first, last = d[0] * 4.0 - d[2] * 5.0 + d[4], d[1] * 4.0 - d[3] * 5.0 + d[5]
+    return [first, even + odd, even - odd, even_2 + odd_2, even_2 - odd_2, last]
+
+
+def filter_line(g):
+    """3 weights -> 6 factors."""
+    even, odd = (g[0] + g[2]) * (-1 / 6), g[1] * (-1 / 6)
+    even_2, odd_2 = g[0] * (1 / 24) + g[2] * (1 / 6), g[1] * (1 / 12)
+    return [g[0] * (1 / 4), even + odd, even - odd, even_2 + odd_2, even_2 - odd_2, g[2]]
+
+
+def output_line(m):
+    """6 products -> 4 results."""
+    sum_1, difference_1 = m[1] + m[2], m[1] - m[2]
+    sum_2, difference_2 = m[3] + m[4], m[3] - m[4]
+    return [
+        m[0] + sum_1 + sum_2,
+        difference_1 + difference_2 * 2.0,
+        sum_1 + sum_2 * 4.0,
+        difference_1 + difference_2 * 8.0 + m[5],
+    ]
+
+
+def gradient_line(y):
+    """4 upstream gradients -> 6 factors."""
+    even, odd = (y[0] + y[2]) * (-1 / 6), (y[1] + y[3]) * (-1 / 6)
+    even_2, odd_2 = y[0] * (1 / 24) + y[2] * (1 / 6), y[1] * (1 / 12) + y[3] * (1 / 3)
+    return [y[0] * (1 / 4), even + odd, even - odd, even_2 + odd_2, even_2 - odd_2, y[3]]
+
+
+def gradient_output_line(m):
+    """6 sums of products -> 3 gradients of weights."""
+    sum_1, difference_1 = m[1] + m[2], m[1] - m[2]
+    sum_2, difference_2 = m[3] + m[4], m[3] - m[4]
+    return [m[0] + sum_1 + sum_2, difference_1 + difference_2 * 2.0, sum_1 + sum_2 * 4.0 + m[5]]
+
+
+def square(line, tile):
+    """The line function down the columns of a tile (a list of rows) and then along its rows."""
+    columns = [line(list(column)) for column in zip(*tile, strict=True)]
+    return [line(list(row)) for row in zip(*columns, strict=True)]
+
+
+ARGUMENTS = (
+    *("source", "source0", "source_row", "source_column", "target", "target0", "target_row", "target_column"),
+    *("top", "bottom", "left", "right", "spare", "spare0", "bias", "bias0"),
+)
+"""Flat arrays, where the tile starts in them, and the steps between its rows and columns, in numbers.
+
+Rows top <= i < bottom and columns left <= j < right of the tile are inside of the image. Where the source has edges,
+pixels outside of it count as zero (`spare` holds a vector of zeros there); where the target has, results outside go
+to `spare`, and the vector of `bias` is added to all.
+"""
+
+
+def make_transform(line: Any, size_in: int, size_out: int, edges: str) -> Any:
+    """The vector form of ``target = square(line, source)`` for one vector of channels.
+
+    edges : "source", "target" or "" for tiles that always lie inside
+    """
+
+    @intrinsic
+    def transform(typingctx, source, source0, source_row, source_column, target, target0, target_row, target_column,
+                  top, bottom, left, right, spare, spare0, bias, bias0):  # fmt: skip
+        arrays = {"source": source, "target": target, "spare": spare, "bias": bias}
+        signature = types.void(*(arrays.get(name, types.intp) for name in ARGUMENTS))
+
+        def codegen(context, builder, signature, values):
+            given = dict(zip(ARGUMENTS, values, strict=True))
+            for name, kind in arrays.items():
+                given[name] = data_pointer(context, builder, kind, given[name])
+            emit = Emitter(builder, context.get_data_type(source.dtype), VECTOR_BYTES * 8 // source.dtype.bitwidth)
+            if not edges:
+                _emit_transform(emit, given, line, size_in, size_out, "", False)
+                return context.get_dummy_value()
+            size = I64(size_in if edges == "source" else size_out)
+            inside = I1(1)
+            for name, test, limit in (
+                ("top", "<=", I64(0)),
+                ("left", "<=", I64(0)),
+                ("bottom", ">=", size),
+                ("right", ">=", size),
+            ):
+                inside = builder.and_(inside, builder.icmp_signed(test, given[name], limit))
+            with builder.if_else(inside, likely=True) as (whole, at_edge):
+                with whole:
+                    _emit_transform(emit, given, line, size_in, size_out, "", edges == "target")
+                with at_edge:
+                    _emit_transform(emit, given, line, size_in, size_out, edges, edges == "target")
+            return context.get_dummy_value()
+
+        return signature, codegen
+
+    return transform
+
+
+def _emit_transform(emit, given, line, size_in, size_out, edges, biased):
+    source = emit.pointer(given["source"], given["source0"])
+    target = emit.pointer(given["target"], given["target0"])
+    spare = emit.pointer(given["spare"], given["spare0"])
+    columns = []
+    for j in range(size_in):
+        pointers = [_place(emit, given, source, spare, "source", i, j, edges) for i in range(size_in)]
+        columns.append(line([Register(emit, emit.load(pointer)) for pointer in pointers]))
+    bias = Register(emit, emit.load(emit.pointer(given["bias"], given["bias0"]))) if biased else None
+    for i in range(size_out):
+        for j, result in enumerate(line([column[i] for column in columns])):
+            value = result if bias is None else result + bias
+            emit.store(value.value, _place(emit, given, target, spare, "target", i, j, edges))
+
+
+def _place(emit, given, base, spare, side, i, j, edges):
+    """The address of pixel (i, j) of the tile; outside of the image, the spare vector's."""
+    builder = emit.builder
+    rows = builder.mul(given[f"{side}_row"], I64(i))
+    place = emit.pointer(base, rows, builder.mul(given[f"{side}_column"], I64(j)))
+    if edges != side:
+        return place
+    inside = builder.and_(
+        builder.and_(
+            builder.icmp_signed("<=", given["top"], I64(i)), builder.icmp_signed("<", I64(i), given["bottom"])
+        ),
+        builder.and_(
+            builder.icmp_signed("<=", given["left"], I64(j)), builder.icmp_signed("<", I64(j), given["right"])
+        ),
+    )
+    return builder.select(inside, place, spare)
+
+
+def make_plain_transform(line: Any, size_in: int, size_out: int, edges: str) -> Any:
+    """The same in plain Python, a channel at a time: for a debugger."""
+
+    def transform(source, source0, source_row, source_column, target, target0, target_row, target_column,
+                  top, bottom, left, right, spare, spare0, bias, bias0):  # fmt: skip
+        def outside(side, i, j):
+            return edges == side and not (top <= i < bottom and left <= j < right)
+
+        for lane in range(lanes(source.dtype)):
+            tile = [
+                [0.0 if outside("source", i, j) else source[source0 + i * source_row + j * source_column + lane]
+                 for j in range(size_in)] for i in range(size_in)
+            ]  # fmt: skip
+            for i, row in enumerate(square(line, tile)):
+                for j, value in enumerate(row):
+                    if not outside("target", i, j):
+                        start = bias[bias0 + lane] if edges == "target" else 0.0
+                        target[target0 + i * target_row + j * target_column + lane] = value + start
+
+    return transform
+
+
+_make = make_transform if VECTOR_BYTES else make_plain_transform
+transform_input = _make(input_line, 6, 6, "source")
+transform_filter = _make(filter_line, 3, 6, "")
+transform_output = _make(output_line, 6, 4, "target")
+transform_gradient = _make(gradient_line, 4, 6, "source")
+transform_gradient_output = _make(gradient_output_line, 6, 3, "")

@@ -1,0 +1,301 @@
+"""Winograd convolution: 3 x 3 filters, stride 1, four times fewer multiplications.
+
+Forward, and the gradient for the input, in words (`winograd_sweep`):
+
+    for every chunk of tiles (4 x 4 results each):                       <- shared out between threads
+        for every tile, every vector of channels: transform 6 x 6 pixels -> v[e, tile, c], e = 0 .. 35
+        for every e: the product v[e] @ u[e] -> m[e, tile, f]
+        for every tile, every vector of filters: transform m[:, tile, f] -> 4 x 4 results, plus the bias
+
+The chunk is small enough for v and m to stay in the second-level cache. The gradient for the filters:
+
+    for every chunk of tiles:                                            <- shared out between threads
+        transform the pixels -> v[e, tile, c], and the upstream gradients -> d[e, tile, f]
+        for every e: sums[e] += v[e].T @ d[e]
+    afterwards: the threads' sums added, and transformed -> 3 x 3 gradients
+
+Tiles at the border see zeros outside of the image and drop the results outside of it, without a copy. The last vector
+of channels overlaps the one before where the count is not a multiple of the lanes.
+
+Rounding: the transforms multiply by up to 5 * 5 and back, which costs about one decimal digit (see `tolerances`).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import prange
+
+from pellucid.kernels.jit import inner, kernel
+from pellucid.kernels.processor import ROWS
+from pellucid.kernels.product import product
+from pellucid.kernels.transforms import (
+    transform_filter,
+    transform_gradient,
+    transform_gradient_output,
+    transform_input,
+    transform_output,
+)
+
+TOGETHER = 8
+"""Channels whose filters are gathered at a time, so that whole cache lines of weights are used."""
+
+
+@kernel
+def transform_filters(w, u, taps, K, k_step, J, j_step, BLOCK, LANES, zero, parts):
+    """w flat -> u flat (36, blocks of J, K, BLOCK). taps: the order of the 9 weights of a filter; K, J as in
+    `packing`."""
+    for part in prange(parts):
+        transform_filters_share(w, u, taps, K, k_step, J, j_step, BLOCK, LANES, zero, part, parts)
+
+
+@inner
+def transform_filters_share(w, u, taps, K, k_step, J, j_step, BLOCK, LANES, zero, part, parts):
+    blocks = (J + BLOCK - 1) // BLOCK
+    factor = blocks * K * BLOCK
+    gathered = np.zeros(TOGETHER * 9 * BLOCK, w.dtype)
+    runs = (K + TOGETHER - 1) // TOGETHER
+    for item in range(blocks * runs * part // parts, blocks * runs * (part + 1) // parts):
+        q, k0 = item // runs, item % runs * TOGETHER
+        filters, together = min(BLOCK, J - q * BLOCK), min(TOGETHER, K - k0)
+        gather_filters(w, q * BLOCK * j_step + k0 * k_step, taps, together, k_step, filters, j_step, gathered, BLOCK)
+        for k in range(together):
+            for j in range(0, BLOCK, LANES):
+                transform_filter(gathered, k * 9 * BLOCK + j, 3 * BLOCK, BLOCK,
+                                 u, (q * K + k0 + k) * BLOCK + j, 6 * factor, factor,
+                                 0, 0, 0, 0, zero, 0, zero, 0)  # fmt: skip
+
+
+@inner
+def gather_filters(w, start, taps, K, k_step, J, j_step, gathered, BLOCK):
+    """gathered[k, tap, j], read in the order in which the weights lie; zeros beyond J filters."""
+    if k_step < j_step:
+        for j in range(J):
+            for k in range(K):
+                for t in range(9):
+                    gathered[(k * 9 + t) * BLOCK + j] = w[start + j * j_step + k * k_step + taps[t]]
+    else:
+        for k in range(K):
+            for j in range(J):
+                for t in range(9):
+                    gathered[(k * 9 + t) * BLOCK + j] = w[start + j * j_step + k * k_step + taps[t]]
+    for row in range(K * 9):
+        for j in range(J, BLOCK):
+            gathered[row * BLOCK + j] = 0
+
+
+@kernel
+def winograd_sweep(
+    x, N, H, W, C, u, bias, BLOCK, LANES, taps, out, H_out, W_out, F, pad, tile_rows, v, m, zero, spare, parts
+):
+    """x flat (N, H, W, C); u flat (36, blocks, C, BLOCK); bias flat (blocks * BLOCK); out flat (N, H_out, W_out, F).
+
+    v flat (parts, 36, tiles of a chunk, C), m flat (parts, 36, tiles, blocks * BLOCK), spare (parts, LANES): scratch;
+    taps: one zero; zero: a block of zeros.
+    """
+    for part in prange(parts):
+        winograd_share(
+            x,
+            N,
+            H,
+            W,
+            C,
+            u,
+            bias,
+            BLOCK,
+            LANES,
+            taps,
+            out,
+            H_out,
+            W_out,
+            F,
+            pad,
+            tile_rows,
+            v,
+            m,
+            zero,
+            spare,
+            part,
+            parts,
+        )
+
+
+@inner
+def winograd_share(
+    x, N, H, W, C, u, bias, BLOCK, LANES, taps, out, H_out, W_out, F, pad, tile_rows, v, m, zero, spare, part, parts
+):  # fmt: skip
+    down, across = (H_out + 3) // 4, (W_out + 3) // 4
+    chunks = (N * down + tile_rows - 1) // tile_rows
+    most = tile_rows * across
+    blocks = (F + BLOCK - 1) // BLOCK
+    pitch = blocks * BLOCK
+    v0, m0 = part * (v.size // parts), part * (m.size // parts)
+    own_spare = part * LANES
+    for chunk in range(chunks * part // parts, chunks * (part + 1) // parts):
+        first = chunk * tile_rows * across
+        tiles = min(most, N * down * across - first)
+        tiles_in(x, H, W, C, first, tiles, down, across, pad, LANES, v, v0, most * C, C, LANES, zero)
+        for e in range(36):
+            for q in range(blocks):
+                for t in range(0, tiles, ROWS):
+                    product(
+                        v, v0 + (e * most + t) * C, taps, C, 1,
+                        u, (e * blocks + q) * C * BLOCK, 0, BLOCK,
+                        zero, 0, 0,
+                        m, m0 + (e * most + t) * pitch + q * BLOCK, pitch,
+                        1, C, min(ROWS, tiles - t), BLOCK,
+                    )  # fmt: skip
+        tiles_out(
+            m, m0, most * pitch, pitch, bias, out, H_out, W_out, F, first, tiles, down, across, LANES, spare, own_spare
+        )
+
+
+@inner
+def tiles_in(x, H, W, C, first, tiles, down, across, pad, LANES, v, v0, v_factor, v_tile, v_group, zero):
+    """Transform the pixels that a run of tiles sees. v_factor, v_tile, v_group: steps to the next e, tile, vector."""
+    for t in range(tiles):
+        n, r = (first + t) // (down * across), (first + t) % (down * across)
+        y, z = r // across * 4 - pad, r % across * 4 - pad
+        source = ((n * H + y) * W + z) * C
+        for c in range(0, C, LANES):
+            c0 = min(c, C - LANES)
+            target = v0 + t * v_tile + (c0 if v_group == LANES else c // LANES * v_group)
+            transform_input(x, source + c0, W * C, C, v, target, 6 * v_factor, v_factor,
+                            -y, H - y, -z, W - z, zero, 0, zero, 0)  # fmt: skip
+
+
+@inner
+def tiles_out(m, m0, m_factor, pitch, bias, out, H_out, W_out, F, first, tiles, down, across, LANES, spare, own_spare):
+    """Transform products into results."""
+    for t in range(tiles):
+        n, r = (first + t) // (down * across), (first + t) % (down * across)
+        y, z = r // across * 4, r % across * 4
+        target = ((n * H_out + y) * W_out + z) * F
+        for f in range(0, F, LANES):
+            f0 = min(f, F - LANES)
+            transform_output(m, m0 + t * pitch + f0, 6 * m_factor, m_factor, out, target + f0, W_out * F, F,
+                             0, H_out - y, 0, W_out - z, spare, own_spare, bias, f0)  # fmt: skip
+
+
+@kernel
+def winograd_filter_gradient(
+    x, N, H, W, C, dout, H_out, W_out, F, pad, BLOCK, LANES, taps, tile_rows, v, d, sums, zero, parts
+):
+    """sums flat (parts, 36, C, F): the products v.T @ d, summed over each part's tiles; one kernel does all.
+
+    v flat (parts, 36, C / LANES, tiles, LANES) and d flat (parts, 36, F / BLOCK, tiles, BLOCK): scratch.
+    """
+    for part in prange(parts):
+        gradient_share(
+            x, N, H, W, C, dout, H_out, W_out, F, pad, BLOCK, LANES, taps, tile_rows, v, d, sums, zero, part, parts
+        )
+
+
+@inner
+def gradient_share(
+    x, N, H, W, C, dout, H_out, W_out, F, pad, BLOCK, LANES, taps, tile_rows, v, d, sums, zero, part, parts
+):  # fmt: skip
+    down, across = (H_out + 3) // 4, (W_out + 3) // 4
+    chunks = (N * down + tile_rows - 1) // tile_rows
+    most = tile_rows * across
+    v0, d0, s0 = part * (v.size // parts), part * (d.size // parts), part * 36 * C * F
+    begin = chunks * part // parts
+    for chunk in range(begin, chunks * (part + 1) // parts):
+        first = chunk * most
+        tiles = min(most, N * down * across - first)
+        gradient_tiles(x, H, W, C, dout, H_out, W_out, F, pad, BLOCK, LANES, first, 0, tiles, most, v, v0, d, d0, zero)
+        fresh = chunk == begin
+        gradient_products(v, v0, d, d0, C, F, BLOCK, LANES, taps, tiles, most, 0, 36, 0, F, fresh, sums, s0, zero)
+
+
+@kernel
+def transform_gradient_tiles(
+    x, H, W, C, dout, H_out, W_out, F, pad, BLOCK, LANES, first, tiles, most, v, d, zero, parts
+):  # fmt: skip
+    """The first half of a chunk that all threads work on together: v flat (36, ...) and d flat (36, ...)."""
+    for part in prange(parts):
+        gradient_tiles(x, H, W, C, dout, H_out, W_out, F, pad, BLOCK, LANES, first, tiles * part // parts,
+                       tiles * (part + 1) // parts, most, v, 0, d, 0, zero)  # fmt: skip
+
+
+@kernel
+def multiply_gradient_tiles(v, d, C, F, BLOCK, LANES, taps, tiles, most, fresh, sums, zero, parts):
+    """The second half: each thread adds to some of the sums (36, C, F), so there is one copy of them."""
+    for part in prange(parts):
+        multiply_share(v, d, C, F, BLOCK, LANES, taps, tiles, most, fresh, sums, zero, part, parts)
+
+
+@inner
+def multiply_share(v, d, C, F, BLOCK, LANES, taps, tiles, most, fresh, sums, zero, part, parts):
+    blocks = (F + BLOCK - 1) // BLOCK
+    for item in range(36 * blocks * part // parts, 36 * blocks * (part + 1) // parts):
+        e, f = item // blocks, item % blocks * BLOCK
+        to = min(f + BLOCK, F)
+        gradient_products(v, 0, d, 0, C, F, BLOCK, LANES, taps, tiles, most, e, e + 1, f, to, fresh, sums, 0, zero)
+
+
+@inner
+def gradient_tiles(
+    x, H, W, C, dout, H_out, W_out, F, pad, BLOCK, LANES, first, begin, end, most, v, v0, d, d0, zero
+):  # fmt: skip
+    """Transform tiles ``begin`` to ``end`` of a chunk that starts at tile ``first``, pixels and upstream gradients."""
+    down, across = (H_out + 3) // 4, (W_out + 3) // 4
+    groups, blocks = (C + LANES - 1) // LANES, (F + BLOCK - 1) // BLOCK
+    tiles_in(x, H, W, C, first + begin, end - begin, down, across, pad, LANES, v, v0 + begin * LANES,
+             groups * most * LANES, LANES, most * LANES, zero)  # fmt: skip
+    for t in range(begin, end):
+        n, r = (first + t) // (down * across), (first + t) % (down * across)
+        y, z = r // across * 4, r % across * 4
+        source = ((n * H_out + y) * W_out + z) * F
+        factor = blocks * most * BLOCK
+        for f in range(0, F, LANES):
+            target = d0 + (f // BLOCK * most + t) * BLOCK + f % BLOCK
+            transform_gradient(dout, source + f, W_out * F, F, d, target, 6 * factor, factor,
+                               0, H_out - y, 0, W_out - z, zero, 0, zero, 0)  # fmt: skip
+
+
+@inner
+def gradient_products(
+    v, v0, d, d0, C, F, BLOCK, LANES, taps, tiles, most, e_from, e_to, f_from, f_to, fresh, sums, s0, zero
+):  # fmt: skip
+    """sums[e, c, f] += sum over tiles of v[e, c, tile] * d[e, f, tile]; ``fresh`` sums start at zero."""
+    groups, blocks = (C + LANES - 1) // LANES, (F + BLOCK - 1) // BLOCK
+    for e in range(e_from, e_to):
+        for f in range(f_from, f_to, BLOCK):
+            for c in range(0, C, ROWS):
+                group = c // LANES
+                into_group = c - min(group * LANES, C - LANES)  # the last group overlaps the one before
+                rows = min(ROWS, C - c, (group + 1) * LANES - c)
+                target = s0 + (e * C + c) * F + f
+                product(
+                    v, v0 + (e * groups + group) * most * LANES + into_group, taps, 1, LANES,
+                    d, d0 + (e * blocks + f // BLOCK) * most * BLOCK, 0, BLOCK,
+                    zero if fresh else sums, 0 if fresh else target, 0 if fresh else F,
+                    sums, target, F,
+                    1, tiles, rows, min(BLOCK, F - f),
+                )  # fmt: skip
+
+
+@kernel
+def finish_filter_gradient(sums, copies, C, F, LANES, dw, zero, parts):
+    """sums flat (copies, 36, C, F), added over copies -> dw flat (F, C, 3, 3)."""
+    for part in prange(parts):
+        finish_gradient_share(sums, copies, C, F, LANES, dw, zero, part, parts)
+
+
+@inner
+def finish_gradient_share(sums, copies, C, F, LANES, dw, zero, part, parts):
+    one = 36 * C * F
+    tile = np.empty(9 * LANES, sums.dtype)
+    vectors = F // LANES
+    for item in range(vectors * part // parts, vectors * (part + 1) // parts):
+        f = item * LANES
+        for c in range(C):
+            for copy in range(1, copies):
+                for e in range(36):
+                    for k in range((e * C + c) * F + f, (e * C + c) * F + f + LANES):
+                        sums[k] += sums[copy * one + k]
+            transform_gradient_output(sums, c * F + f, 6 * C * F, C * F, tile, 0, 3 * LANES, LANES,
+                                      0, 0, 0, 0, zero, 0, zero, 0)  # fmt: skip
+            for lane in range(LANES):
+                for tap in range(9):
+                    dw[((f + lane) * C + c) * 9 + tap] = tile[tap * LANES + lane]
