@@ -5,21 +5,23 @@
 
 (The field says convolution and means correlation: the filter is not flipped. It is flipped on the way back, in dx.)
 
-The naive layers stop at every place (i, j) in turn. The fast ones lay all that the windows see side by side, one row a
-stop, so that the whole layer becomes one large matrix product ("im2col").
+The naive layers stop at every place (i, j) in turn. The fast ones hand the images, channels-last, to `pellucid.kernels`,
+whose plan picks an algorithm by shape and type.
 """
 
 from typing import NamedTuple
 
 import numpy as np
-from numpy.lib.stride_tricks import sliding_window_view
 
 from pellucid import check
-from pellucid.layers.channels_last import as_channels_last, blocks_of_images, pad_channels_last
+from pellucid.kernels import convolution as kernels
+from pellucid.kernels.geometry import Geometry
+from pellucid.kernels.plan import ALGORITHMS
+from pellucid.layers.channels_last import as_channels_last
 from pellucid.layers.sums import column_sums
-from pellucid.shapes import output_size, span, tap, window
+from pellucid.shapes import output_size, window
 
-CONV_KEYS = ("stride", "pad", "dilation", "groups")
+CONV_KEYS = ("stride", "pad", "dilation", "groups", "algorithm")
 
 
 class ConvSettings(NamedTuple):
@@ -29,16 +31,21 @@ class ConvSettings(NamedTuple):
     pad: int
     dilation: int
     groups: int
+    algorithm: str | None
 
 
 def conv_settings(where, conv_param):
     """Read ``conv_param``: ``stride`` and ``pad`` are required, ``dilation`` and ``groups`` are 1 where absent."""
     check.known_keys(where, "conv_param", conv_param, CONV_KEYS, required=("stride", "pad"))
+    algorithm = conv_param.get("algorithm")
+    if algorithm is not None:
+        check.one_of(where, "conv_param['algorithm']", algorithm, ALGORITHMS)
     return ConvSettings(
         stride=check.whole_number(where, "conv_param['stride']", conv_param["stride"], least=1),
         pad=check.whole_number(where, "conv_param['pad']", conv_param["pad"], least=0),
         dilation=check.whole_number(where, "conv_param['dilation']", conv_param.get("dilation", 1), least=1),
         groups=check.whole_number(where, "conv_param['groups']", conv_param.get("groups", 1), least=1),
+        algorithm=algorithm,
     )
 
 
@@ -55,8 +62,9 @@ def conv_forward_naive(x, w, b, conv_param):
         One bias a filter.
     conv_param : dict
         ``stride``, pixels between neighbouring stops, and ``pad``, zeros around each image; optionally ``dilation``
-        (1), pixels between neighbouring taps of a filter, and ``groups`` (1): filter k sees only the k-th part of the
-        channels.
+        (1), pixels between neighbouring taps of a filter, ``groups`` (1): filter k sees only the k-th part of the
+        channels, and ``algorithm``, which `conv_forward_fast` computes with ("direct" for the smallest rounding error;
+        the plan chooses where it is absent).
 
     Returns
     -------
@@ -71,7 +79,7 @@ def conv_forward_naive(x, w, b, conv_param):
         Shapes that do not go together, a filter larger than the padded image, a stride below 1, an unknown key.
     """
     x, w, b, settings = _checked("conv_forward_naive", x, w, b, conv_param)
-    stride, pad, dilation, groups = settings
+    stride, pad, dilation, groups, _ = settings
     N, C, H, W = x.shape
     F, _, HH, WW = w.shape
     H_out = output_size(H, HH, stride, pad, dilation)
@@ -89,7 +97,7 @@ def conv_forward_naive(x, w, b, conv_param):
     return out, (x, w, b, conv_param)
 
 
-def conv_backward_naive(dout, cache):
+def conv_backward_naive(dout, cache, skip_dx=False):
     """The gradients of a convolution, stop by stop.
 
     Every stop hands its upstream gradient, times what it multiplied by, to both of its factors: dw collects
@@ -102,6 +110,8 @@ def conv_backward_naive(dout, cache):
         Upstream gradient.
     cache : tuple
         From `conv_forward_naive`.
+    skip_dx : bool
+        Do without ``dx``, which nobody needs for the first layer of a network; None stands in its place.
 
     Returns
     -------
@@ -110,7 +120,7 @@ def conv_backward_naive(dout, cache):
     db : array (F,)
     """
     x, w, b, conv_param = cache[:4]
-    stride, pad, dilation, groups = conv_settings("conv_backward_naive", conv_param)
+    stride, pad, dilation, groups, _ = conv_settings("conv_backward_naive", conv_param)
     N, C, H, W = x.shape
     F, _, HH, WW = w.shape
     H_out = output_size(H, HH, stride, pad, dilation)
@@ -135,67 +145,41 @@ def conv_backward_naive(dout, cache):
                 dw[k] += np.sum(x_window[:, seen] * delta, axis=0)
                 dx_window[:, seen] += w[k] * delta
     db = np.sum(dout, axis=(0, 2, 3))
-    dx = dx_pad[:, :, pad : pad + H, pad : pad + W]
+    dx = None if skip_dx else dx_pad[:, :, pad : pad + H, pad : pad + W]
     return dx, dw, db
 
 
 def conv_forward_fast(x, w, b, conv_param):
-    """The fast twin of `conv_forward_naive`: the same arguments and the same result, by one matrix product a group.
+    """The fast twin of `conv_forward_naive`: the same arguments and the same result, by compiled kernels.
 
-    Works through the images a block at a time, so that the windows laid side by side stay a few megabytes. The result
-    is channels-last in memory, seen as (N, F, H_out, W_out); a channels-last ``x`` is not copied.
+    The result is channels-last in memory, seen as (N, F, H_out, W_out); a channels-last ``x`` is not copied. Which
+    algorithm computes it, `pellucid explain conv` tells.
     """
     x, w, b, settings = _checked("conv_forward_fast", x, w, b, conv_param)
-    stride, pad, dilation, groups = settings
-    N, C, H, W = x.shape
-    F, C_seen, HH, WW = w.shape
-    H_out = output_size(H, HH, stride, pad, dilation)
-    W_out = output_size(W, WW, stride, pad, dilation)
-
-    x_pad = pad_channels_last(x, pad)
-    w_matrices = _filters_as_matrices(w, groups)
-    out = np.empty((N, H_out, W_out, F), dtype=x.dtype)
-    for block in blocks_of_images(N, H_out * W_out * HH * WW * C_seen * x.itemsize):
-        for g, w_matrix in enumerate(w_matrices):
-            columns = _columns(x_pad[block, :, :, _part(g, C, groups)], (HH, WW), stride, dilation)
-            out[block, :, :, _part(g, F, groups)] = (columns @ w_matrix).reshape(-1, H_out, W_out, F // groups)
-    out += b
+    g = _geometry(x, w, settings)
+    out = kernels.forward(as_channels_last(x), np.ascontiguousarray(w), np.ascontiguousarray(b), g, settings.algorithm)
     return out.transpose(0, 3, 1, 2), (x, w, b, conv_param)
 
 
-def conv_backward_fast(dout, cache):
-    """The fast twin of `conv_backward_naive`: two matrix products a group.
-
-    dw is the transposed columns times dout. dx is dout times the transposed filters, which gives what every tap of
-    every stop sends back; the taps are then added onto the pixels that they came from.
-    """
+def conv_backward_fast(dout, cache, skip_dx=False):
+    """The fast twin of `conv_backward_naive`."""
     x, w, b, conv_param = cache[:4]
-    stride, pad, dilation, groups = conv_settings("conv_backward_fast", conv_param)
-    N, C, H, W = x.shape
-    F, C_seen, HH, WW = w.shape
-    H_out = output_size(H, HH, stride, pad, dilation)
-    W_out = output_size(W, WW, stride, pad, dilation)
-    dout = as_channels_last(check.upstream("conv_backward_fast", dout, x, (N, F, H_out, W_out)))
-
-    x_pad = pad_channels_last(x, pad)
-    w_matrices = _filters_as_matrices(w, groups)
-    dx_pad = np.zeros_like(x_pad)
-    dw_matrices = np.zeros_like(w_matrices)
-    for block in blocks_of_images(N, H_out * W_out * HH * WW * C_seen * x.itemsize):
-        for g, w_matrix in enumerate(w_matrices):
-            seen = _part(g, C, groups)
-            columns = _columns(x_pad[block, :, :, seen], (HH, WW), stride, dilation)
-            delta = dout[block, :, :, _part(g, F, groups)].reshape(-1, F // groups)
-            dw_matrices[g] += columns.T @ delta
-            dcolumns = (delta @ w_matrix.T).reshape(-1, H_out, W_out, HH, WW, C_seen)
-            for r in range(HH):
-                for s in range(WW):
-                    rows, cols = tap(r, H_out, stride, dilation), tap(s, W_out, stride, dilation)
-                    dx_pad[block, rows, cols, seen] += dcolumns[:, :, :, r, s]
-    dw = dw_matrices.reshape(groups, HH, WW, C_seen, F // groups).transpose(0, 4, 3, 1, 2).reshape(w.shape)
+    settings = conv_settings("conv_backward_fast", conv_param)
+    g = _geometry(x, w, settings)
+    dout = as_channels_last(check.upstream("conv_backward_fast", dout, x, (g.N, g.F, g.H_out, g.W_out)))
+    dw = kernels.filter_gradient(as_channels_last(x), dout, g, settings.algorithm)
     db = column_sums(dout)
-    dx = dx_pad[:, pad : pad + H, pad : pad + W].transpose(0, 3, 1, 2)
-    return dx, dw, db
+    if skip_dx:
+        return None, dw, db
+    dx = kernels.input_gradient(dout, np.ascontiguousarray(w), g, settings.algorithm)
+    return dx.transpose(0, 3, 1, 2), dw, db
+
+
+def _geometry(x, w, settings):
+    """The sizes, as the kernels take them."""
+    N, C, H, W = x.shape
+    F, _, HH, WW = w.shape
+    return Geometry(N, C, H, W, F, HH, WW, settings.stride, settings.pad, settings.dilation, settings.groups)
 
 
 def channels_of(k, F, C, groups):
@@ -206,21 +190,6 @@ def channels_of(k, F, C, groups):
 def _part(g, count, groups):
     """The g-th of ``groups`` equal parts of ``count`` channels or filters."""
     return slice(g * (count // groups), (g + 1) * (count // groups))
-
-
-def _filters_as_matrices(w, groups):
-    """Filters (F, C / groups, HH, WW) as ``groups`` matrices (HH * WW * C / groups, F / groups)."""
-    F, C_seen, HH, WW = w.shape
-    by_group = w.reshape(groups, F // groups, C_seen, HH, WW)
-    return by_group.transpose(0, 3, 4, 2, 1).reshape(groups, HH * WW * C_seen, F // groups)
-
-
-def _columns(x_pad, size_window, stride, dilation):
-    """What every window sees, one row a stop: (N, H, W, C) -> (N * H_out * W_out, HH * WW * C)."""
-    HH, WW = size_window
-    windows = sliding_window_view(x_pad, (span(HH, dilation), span(WW, dilation)), axis=(1, 2))  # stride 1, a view
-    windows = windows[:, ::stride, ::stride, :, ::dilation, ::dilation]  # (N, H_out, W_out, C, HH, WW)
-    return windows.transpose(0, 1, 2, 4, 5, 3).reshape(-1, HH * WW * x_pad.shape[3])
 
 
 def _checked(where, x, w, b, conv_param):

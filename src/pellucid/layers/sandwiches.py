@@ -10,8 +10,8 @@ made of naive layers, the fast ones of fast layers.
     conv_bn_relu_pool   convolution -> spatial batch norm -> relu -> max pool
 
 The arguments are those of the parts, in their order: ``x, w, b`` (and ``gamma, beta``), then the dictionaries. The
-gradients come back in the order of the arrays: ``dx, dw, db`` (and ``dgamma, dbeta``). An error names the part that
-refused.
+gradients come back in the order of the arrays: ``dx, dw, db`` (and ``dgamma, dbeta``); with ``skip_dx`` None stands in
+place of dx, which nobody needs for the first layer of a network. An error names the part that refused.
 """
 
 from pellucid.layers.affine import (
@@ -83,11 +83,11 @@ def conv_relu_forward_naive(x, w, b, conv_param):
     return out, (conv_cache, relu_cache)
 
 
-def conv_relu_backward_naive(dout, cache):
+def conv_relu_backward_naive(dout, cache, skip_dx=False):
     """The gradients of `conv_relu_forward_naive`: ``dx, dw, db``."""
     conv_cache, relu_cache = cache
     da = relu_backward_naive(dout, relu_cache)
-    dx, dw, db = conv_backward_naive(da, conv_cache)
+    dx, dw, db = conv_backward_naive(da, conv_cache, skip_dx)
     return dx, dw, db
 
 
@@ -98,11 +98,11 @@ def conv_relu_forward_fast(x, w, b, conv_param):
     return out, (conv_cache, relu_cache)
 
 
-def conv_relu_backward_fast(dout, cache):
+def conv_relu_backward_fast(dout, cache, skip_dx=False):
     """The fast twin of `conv_relu_backward_naive`."""
     conv_cache, relu_cache = cache
     da = relu_backward_fast(dout, relu_cache)
-    dx, dw, db = conv_backward_fast(da, conv_cache)
+    dx, dw, db = conv_backward_fast(da, conv_cache, skip_dx)
     return dx, dw, db
 
 
@@ -114,12 +114,12 @@ def conv_relu_pool_forward_naive(x, w, b, conv_param, pool_param):
     return out, (conv_cache, relu_cache, pool_cache)
 
 
-def conv_relu_pool_backward_naive(dout, cache):
+def conv_relu_pool_backward_naive(dout, cache, skip_dx=False):
     """The gradients of `conv_relu_pool_forward_naive`: ``dx, dw, db``."""
     conv_cache, relu_cache, pool_cache = cache
     ds = max_pool_backward_naive(dout, pool_cache)
     da = relu_backward_naive(ds, relu_cache)
-    dx, dw, db = conv_backward_naive(da, conv_cache)
+    dx, dw, db = conv_backward_naive(da, conv_cache, skip_dx)
     return dx, dw, db
 
 
@@ -131,12 +131,12 @@ def conv_relu_pool_forward_fast(x, w, b, conv_param, pool_param):
     return out, (conv_cache, relu_cache, pool_cache)
 
 
-def conv_relu_pool_backward_fast(dout, cache):
+def conv_relu_pool_backward_fast(dout, cache, skip_dx=False):
     """The fast twin of `conv_relu_pool_backward_naive`."""
     conv_cache, relu_cache, pool_cache = cache
     ds = max_pool_backward_fast(dout, pool_cache)
     da = relu_backward_fast(ds, relu_cache)
-    dx, dw, db = conv_backward_fast(da, conv_cache)
+    dx, dw, db = conv_backward_fast(da, conv_cache, skip_dx)
     return dx, dw, db
 
 
@@ -148,12 +148,12 @@ def conv_bn_relu_forward_naive(x, w, b, gamma, beta, conv_param, bn_param):
     return out, (conv_cache, bn_cache, relu_cache)
 
 
-def conv_bn_relu_backward_naive(dout, cache):
+def conv_bn_relu_backward_naive(dout, cache, skip_dx=False):
     """The gradients of `conv_bn_relu_forward_naive`: ``dx, dw, db, dgamma, dbeta``."""
     conv_cache, bn_cache, relu_cache = cache
     dz = relu_backward_naive(dout, relu_cache)
     da, dgamma, dbeta = spatial_batchnorm_backward_naive(dz, bn_cache)
-    dx, dw, db = conv_backward_naive(da, conv_cache)
+    dx, dw, db = conv_backward_naive(da, conv_cache, skip_dx)
     return dx, dw, db, dgamma, dbeta
 
 
@@ -165,12 +165,12 @@ def conv_bn_relu_forward_fast(x, w, b, gamma, beta, conv_param, bn_param):
     return out, (conv_cache, bn_cache, relu_cache)
 
 
-def conv_bn_relu_backward_fast(dout, cache):
+def conv_bn_relu_backward_fast(dout, cache, skip_dx=False):
     """The fast twin of `conv_bn_relu_backward_naive`."""
     conv_cache, bn_cache, relu_cache = cache
     dz = relu_backward_fast(dout, relu_cache)
     da, dgamma, dbeta = spatial_batchnorm_backward_fast(dz, bn_cache)
-    dx, dw, db = conv_backward_fast(da, conv_cache)
+    dx, dw, db = conv_backward_fast(da, conv_cache, skip_dx)
     return dx, dw, db, dgamma, dbeta
 
 
@@ -183,13 +183,13 @@ def conv_bn_relu_pool_forward_naive(x, w, b, gamma, beta, conv_param, bn_param, 
     return out, (conv_cache, bn_cache, relu_cache, pool_cache)
 
 
-def conv_bn_relu_pool_backward_naive(dout, cache):
+def conv_bn_relu_pool_backward_naive(dout, cache, skip_dx=False):
     """The gradients of `conv_bn_relu_pool_forward_naive`: ``dx, dw, db, dgamma, dbeta``."""
     conv_cache, bn_cache, relu_cache, pool_cache = cache
     ds = max_pool_backward_naive(dout, pool_cache)
     dz = relu_backward_naive(ds, relu_cache)
     da, dgamma, dbeta = spatial_batchnorm_backward_naive(dz, bn_cache)
-    dx, dw, db = conv_backward_naive(da, conv_cache)
+    dx, dw, db = conv_backward_naive(da, conv_cache, skip_dx)
     return dx, dw, db, dgamma, dbeta
 
 
@@ -202,13 +202,13 @@ def conv_bn_relu_pool_forward_fast(x, w, b, gamma, beta, conv_param, bn_param, p
     return out, (conv_cache, bn_cache, relu_cache, pool_cache)
 
 
-def conv_bn_relu_pool_backward_fast(dout, cache):
+def conv_bn_relu_pool_backward_fast(dout, cache, skip_dx=False):
     """The fast twin of `conv_bn_relu_pool_backward_naive`."""
     conv_cache, bn_cache, relu_cache, pool_cache = cache
     ds = max_pool_backward_fast(dout, pool_cache)
     dz = relu_backward_fast(ds, relu_cache)
     da, dgamma, dbeta = spatial_batchnorm_backward_fast(dz, bn_cache)
-    dx, dw, db = conv_backward_fast(da, conv_cache)
+    dx, dw, db = conv_backward_fast(da, conv_cache, skip_dx)
     return dx, dw, db, dgamma, dbeta
 
 
