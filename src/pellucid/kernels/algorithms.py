@@ -21,7 +21,7 @@ from pellucid.kernels import scatter as scattering
 from pellucid.kernels.arrays import flat
 from pellucid.kernels.geometry import Geometry, Sweep, backward_sweeps, forward_sweep, tap_table
 from pellucid.kernels.jit import threads
-from pellucid.kernels.processor import ROWS, lanes
+from pellucid.kernels.processor import ROWS, WIDE_ROWS, lanes, wide_columns
 from pellucid.kernels.processor import columns as tile_columns
 from pellucid.kernels.workspace import empty
 
@@ -55,13 +55,14 @@ def direct_filter_gradient(x: np.ndarray, dout: np.ndarray, g: Geometry, dw: np.
     K = C_seen * g.WW if merged else C_seen
     T = g.HH if merged else g.HH * g.WW
     parts = min(threads(), g.N * g.H_out)
-    plan = _band_plan(sweep, g.H, g.W, g.C, g.N, parts, merged)
+    plan = _band_plan(sweep, g.H, g.W, g.C, g.N, parts, merged, direct.GRADIENT_PIXELS)
     bands = empty((parts * plan.size,), x.dtype)
+    panels = empty((parts * plan.rows * g.W_out * tile_columns(x.dtype),), x.dtype)
     sums = empty((parts * g.groups * T * K * F_group,), x.dtype)
     direct.filter_gradient(
         flat(x), g.N, g.H, g.W, g.C, flat(dout), g.H_out, g.W_out, g.F, g.groups, K, tile_columns(x.dtype),
-        plan.taps, plan.lines, sums, sweep.rows.start, sweep.rows.span, sweep.columns.start, plan.columns, sweep.step,
-        bands, plan.rows, plan.in_place, parts,
+        plan.taps, plan.lines, sums, panels, sweep.rows.start, sweep.rows.span, sweep.columns.start, plan.columns,
+        sweep.step, bands, plan.rows, plan.in_place, parts,
     )  # fmt: skip
     starts = np.arange(g.HH * g.WW)
     packing.unpack_sums(
@@ -91,12 +92,14 @@ def _padded_bias(b: np.ndarray, groups: int) -> np.ndarray:
 class _Bands:
     """How a sweep is cut into bands."""
 
-    def __init__(self, sweep: Sweep, H: int, W: int, C: int, N: int, parts: int, merged: bool) -> None:
-        rows = max(1, direct.BAND_PIXELS // sweep.columns.count)
-        enough = max(1, N * sweep.rows.count // (2 * parts))  # rows a band, so that every thread has work
-        self.rows = min(rows, enough, sweep.rows.count)
-        self.columns = (sweep.columns.count - 1) * sweep.step + sweep.columns.span
-        last_row = sweep.rows.start + (sweep.rows.count - 1) * sweep.step + sweep.rows.span
+    def __init__(
+        self, sweep: Sweep, H: int, W: int, C: int, N: int, parts: int, merged: bool, pixels: int = direct.BAND_PIXELS
+    ) -> None:
+        rows = max(1, pixels // sweep.columns.results)
+        enough = max(1, N * sweep.rows.results // (2 * parts))  # rows a band, so that every thread has work
+        self.rows = min(rows, enough, sweep.rows.results)
+        self.columns = (sweep.columns.results - 1) * sweep.step + sweep.columns.span
+        last_row = sweep.rows.start + (sweep.rows.results - 1) * sweep.step + sweep.rows.span
         last_column = sweep.columns.start + self.columns
         self.in_place = sweep.rows.start >= 0 and sweep.columns.start >= 0 and last_row <= H and last_column <= W
         pitch = (W if self.in_place else self.columns) * C
@@ -119,19 +122,21 @@ def _sweep(x: np.ndarray, packed: np.ndarray, bias: np.ndarray, sweep: Sweep, gr
     (N, H, W, C), (_, H_mem, W_mem, F) = x.shape, out.shape
     merged = groups == 1 and sweep.columns.consecutive
     K = C // groups * (len(sweep.columns.taps) if merged else 1)
-    parts = min(threads(), N * sweep.rows.count)
+    parts = min(threads(), N * sweep.rows.results)
     plan = _band_plan(sweep, H, W, C, N, parts, merged)
     bands = empty((parts * plan.size,), x.dtype)
     rows, columns = sweep.rows, sweep.columns
     direct.correlate(
         flat(x), N, H, W, C, packed, bias, groups, K, tile_columns(x.dtype), plan.taps, flat(out), H_mem, W_mem, F,
-        rows.count, rows.first, rows.start, rows.span, columns.count, columns.first, columns.start, plan.columns,
+        rows.results, rows.first, rows.start, rows.span, columns.results, columns.first, columns.start, plan.columns,
         sweep.step, sweep.spread, bands, plan.rows, plan.in_place, parts,
     )  # fmt: skip
 
 
 CACHE_BYTES = 900_000
 """What filters, transformed tiles and products of one thread may take of its second-level cache."""
+FEW_TILES = 48
+"""Tiles of a chunk at least: fewer don't pay for reading the filters again."""
 MANY_TILES = 128
 """Tiles of a chunk where the transformed filters alone are larger than that: enough work for each time they are
 read."""
@@ -141,12 +146,12 @@ SHARED_TILES = 512
 """Tiles of such a chunk."""
 
 
-def _tile_rows(across: int, rows: int, C: int, F: int, parts: int) -> int:
+def _tile_rows(across: int, rows: int, C: int, F: int, parts: int, register_rows: int) -> int:
     """Rows of tiles in a chunk: a number of tiles that fills register tiles, and no more than a thread's share."""
-    room = (CACHE_BYTES - 4 * 36 * C * F) // (4 * 36 * (C + F))
-    tiles = room if room >= 16 else MANY_TILES
-    whole = ROWS // math.gcd(across, ROWS)
-    return max(1, min(tiles // across // whole * whole, -(-rows // parts)))
+    filters, tile = 4 * 36 * C * F, 4 * 36 * (C + F)
+    tiles = max(FEW_TILES, (CACHE_BYTES - filters) // tile) if filters <= CACHE_BYTES else MANY_TILES
+    whole = register_rows // math.gcd(across, register_rows)
+    return max(1, min(max(tiles // across // whole, 1) * whole, -(-rows // parts)))
 
 
 def winograd_forward(x: np.ndarray, w: np.ndarray, b: np.ndarray, g: Geometry, out: np.ndarray) -> None:
@@ -163,24 +168,25 @@ def _winograd_sweep(x: np.ndarray, w: np.ndarray, b: np.ndarray | None, g: Geome
     """Forward, or with no bias the gradient for the input."""
     backward = b is None
     (N, H, W, C), (_, H_out, W_out, F) = x.shape, out.shape
-    block, LANES, dtype = tile_columns(x.dtype), lanes(x.dtype), x.dtype
+    wide, LANES, dtype = F % wide_columns(x.dtype) == 0, lanes(x.dtype), x.dtype
+    block = wide_columns(dtype) if wide else tile_columns(dtype)
     blocks = -(-F // block)
     zero = np.zeros(max(block, LANES), dtype)
-    u = empty((36 * blocks * C * block,), dtype)
+    u = empty((36 * (blocks * C * block + winograd.APART),), dtype)
     weights = np.arange(8, -1, -1) if backward else np.arange(9)
     k_step, j_step = (g.C * 9, 9) if backward else (9, g.C * 9)
     winograd.transform_filters(flat(w), u, weights, C, k_step, F, j_step, block, LANES, zero, threads())
     down, across = -(-H_out // 4), -(-W_out // 4)
     parts = min(threads(), N * down)
-    tile_rows = _tile_rows(across, N * down, C, blocks * block, parts)
-    v = empty((parts * 36 * tile_rows * across * C,), dtype)
-    m = empty((parts * 36 * tile_rows * across * blocks * block,), dtype)
+    tile_rows = _tile_rows(across, N * down, C, blocks * block, parts, WIDE_ROWS if wide else ROWS)
+    v = empty((parts * 36 * (tile_rows * across * C + winograd.APART),), dtype)
+    m = empty((parts * 36 * (tile_rows * across * blocks * block + winograd.APART),), dtype)
     pad = 2 - g.pad if backward else g.pad
     bias = np.zeros(F, dtype) if b is None else b
     spare = empty((parts * LANES,), dtype)
     winograd.winograd_sweep(
-        flat(x), N, H, W, C, u, bias, block, LANES, np.zeros(1, np.int64), flat(out), H_out, W_out, F, pad, tile_rows,
-        v, m, zero, spare, parts,
+        flat(x), N, H, W, C, u, bias, block, wide, LANES, np.zeros(1, np.int64), flat(out), H_out, W_out, F, pad,
+        tile_rows, v, m, zero, spare, parts,
     )  # fmt: skip
 
 
@@ -194,13 +200,14 @@ def winograd_filter_gradient(x: np.ndarray, dout: np.ndarray, g: Geometry, dw: n
     parts = min(threads(), rows)
     copies = parts if own else 1
     if own:
-        tile_rows = _tile_rows(across, rows, g.C, g.F, parts)
+        tile_rows = _tile_rows(across, rows, g.C, g.F, parts, ROWS)
     else:
         tile_rows = max(1, min(SHARED_TILES // across, rows))
     tiles = tile_rows * across
     groups, blocks = -(-g.C // LANES), -(-g.F // block)
-    v, d = empty((copies * 36 * tiles * groups * LANES,), dtype), empty((copies * 36 * tiles * blocks * block,), dtype)
-    sums = empty((copies * 36 * g.C * g.F,), dtype)
+    v = empty((copies * 36 * (tiles * groups * LANES + winograd.APART),), dtype)
+    d = empty((copies * 36 * (tiles * blocks * block + winograd.APART),), dtype)
+    sums = empty((copies * 36 * (g.C * g.F + winograd.APART),), dtype)
     if own:
         winograd.winograd_filter_gradient(
             flat(x), g.N, g.H, g.W, g.C, flat(dout), g.H_out, g.W_out, g.F, g.pad, block, LANES, taps, tile_rows,
@@ -255,13 +262,13 @@ def _sweep_lanes(x: np.ndarray, w: np.ndarray, b: np.ndarray, sweep: Sweep, g: G
     by_tap = np.ascontiguousarray(
         w.reshape(C, g.HH, g.WW)[:, sweep.rows.taps][:, :, sweep.columns.taps].transpose(1, 2, 0)
     )
-    parts = min(threads(), N * sweep.rows.count)
+    parts = min(threads(), N * sweep.rows.results)
     plan = _lane_plan(sweep, N, C, parts)
     pixels = np.arange(ROWS, dtype=np.int64) * (sweep.step * C)
     rows, columns = sweep.rows, sweep.columns
     depthwise.sweep_lanes(
         flat(x), N, H, W, C, flat(by_tap), flat(b), lanes(x.dtype), plan.taps, pixels, flat(out), H_mem, W_mem,
-        rows.count, rows.first, rows.start, rows.span, columns.count, columns.first, columns.start, plan.columns,
+        rows.results, rows.first, rows.start, rows.span, columns.results, columns.first, columns.start, plan.columns,
         sweep.step, sweep.spread, empty((parts * plan.size,), x.dtype), plan.rows, parts,
     )  # fmt: skip
 

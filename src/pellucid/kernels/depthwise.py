@@ -7,7 +7,7 @@ the input (`sweep_lanes`), in words:
         lay the pixels that the band sees into a small buffer, zeros where the window leaves the image
         for every row of the band, every vector of channels, every ROWS pixels: one sum over the taps
 
-The gradient for the filters (`lane_filter_gradient`): the same bands; every vector of channels, every ROWS taps,
+The gradient for the filters (`lane_filter_gradient`): the same bands; every vector of channels, every TAP_ROWS taps,
 every row of the band: one sum over its pixels.
 """
 
@@ -17,8 +17,9 @@ from numba import prange
 
 from pellucid.kernels.direct import lay_band
 from pellucid.kernels.jit import inner, kernel
+from pellucid.kernels.moves import clear
 from pellucid.kernels.processor import ROWS
-from pellucid.kernels.product import lane_product
+from pellucid.kernels.product import TAP_ROWS, lane_product, lane_product_of_taps
 
 
 @kernel
@@ -82,8 +83,7 @@ def lane_gradient_share(
     start_h, span_h, start_w, columns, step, bands, band_rows, part, parts,
 ):  # fmt: skip
     T = taps.size
-    for k in range(part * T * C, (part + 1) * T * C):
-        sums[k] = 0
+    clear(sums, part * T * C, T * C)
     band_blocks = (H_out + band_rows - 1) // band_rows
     band0 = part * (bands.size // parts)
     for item in range(N * band_blocks * part // parts, N * band_blocks * (part + 1) // parts):
@@ -93,11 +93,11 @@ def lane_gradient_share(
             x, n * H * W * C, H, W, C, start_h + i0 * step, start_w, bands, band0, (rows - 1) * step + span_h, columns
         )
         for c in range(0, C, LANES):
-            for t in range(0, T, ROWS):
+            for t in range(0, T, TAP_ROWS):
                 target = (part * T + t) * C + c
                 for i in range(rows):
-                    lane_product(
+                    lane_product_of_taps(
                         bands, band0 + i * step * columns * C + c, taps[t:], pixels,
                         dout, ((n * H_out + i0 + i) * W_out) * C + c, C, sums, target, C, sums, target, C,
-                        W_out, min(ROWS, T - t), min(LANES, C - c),
+                        W_out, min(TAP_ROWS, T - t), min(LANES, C - c),
                     )  # fmt: skip

@@ -27,11 +27,17 @@ from __future__ import annotations
 from numba import prange
 
 from pellucid.kernels.jit import inner, kernel
+from pellucid.kernels.moves import clear, copy
 from pellucid.kernels.processor import ROWS
 from pellucid.kernels.product import product
 
 BAND_PIXELS = 256
 """Results of one image that are computed from one band."""
+GRADIENT_PIXELS = 128
+"""The same for the gradient of the filters, which reads the band with long steps: it should fit the first-level
+cache."""
+PANEL_NUMBERS = 8192
+"""Weights of one block of filters that are used together: 32 kB, which the first-level cache keeps for a whole band."""
 
 
 @inner
@@ -43,16 +49,12 @@ def lay_band(x, image, H, W, C, top, left, band, band0, rows, columns):
         target = band0 + i * columns * C
         y = top + i
         if y < 0 or y >= H:
-            for k in range(columns * C):
-                band[target + k] = 0
+            clear(band, target, columns * C)
         else:
             source = image + (y * W + left) * C
-            for k in range(inside_from * C):
-                band[target + k] = 0
-            for k in range(inside_from * C, inside_to * C):
-                band[target + k] = x[source + k]
-            for k in range(inside_to * C, columns * C):
-                band[target + k] = 0
+            clear(band, target, inside_from * C)
+            copy(band, target + inside_from * C, x, source + inside_from * C, (inside_to - inside_from) * C)
+            clear(band, target + inside_to * C, (columns - inside_to) * C)
 
 
 @kernel
@@ -100,47 +102,51 @@ def correlate_share(
 def correlate_band(
     a, a0, pitch, C, w, bias, groups, K, BLOCK, taps, out, out0, W_mem, F, rows, count_w, step, spread
 ):  # fmt: skip
-    """The results of one band: every filter block, every row, ROWS pixels at a time."""
+    """The results of one band: every filter block, a panel of its weights at a time, every row, ROWS pixels at a
+    time."""
     R, C_seen, F_group = taps.size, C // groups, F // groups
     blocks = (F_group + BLOCK - 1) // BLOCK
+    at_once = max(1, PANEL_NUMBERS // (K * BLOCK))
     for block in range(groups * blocks):
         g, f0 = block // blocks, block % blocks * BLOCK
         filters = min(BLOCK, F_group - f0)
-        for i in range(rows):
-            for j in range(0, count_w, ROWS):
-                product(
-                    a, a0 + i * step * pitch + j * step * C + g * C_seen, taps, step * C, 1,
-                    w, block * R * K * BLOCK, K * BLOCK, BLOCK,
-                    bias, block * BLOCK, 0,
-                    out, out0 + (i * W_mem + j) * spread * F + g * F_group + f0, spread * F,
-                    R, K, min(ROWS, count_w - j), filters,
-                )  # fmt: skip
+        for r in range(0, R, at_once):
+            some = taps[r : r + at_once]
+            for i in range(rows):
+                for j in range(0, count_w, ROWS):
+                    target = out0 + (i * W_mem + j) * spread * F + g * F_group + f0
+                    product(
+                        a, a0 + i * step * pitch + j * step * C + g * C_seen, some, step * C, 1,
+                        w, (block * R + r) * K * BLOCK, K * BLOCK, BLOCK,
+                        bias if r == 0 else out, block * BLOCK if r == 0 else target, 0 if r == 0 else spread * F,
+                        out, target, spread * F,
+                        some.size, K, min(ROWS, count_w - j), filters,
+                    )  # fmt: skip
 
 
 @kernel
 def filter_gradient(
-    x, N, H, W, C, dout, H_out, W_out, F, groups, K, BLOCK, taps, lines, sums,
+    x, N, H, W, C, dout, H_out, W_out, F, groups, K, BLOCK, taps, lines, sums, panels,
     start_h, span_h, start_w, columns, step, bands, band_rows, in_place, parts,
 ):  # fmt: skip
     """x flat (N, H, W, C); dout flat (N, H_out, W_out, F); sums flat (parts, groups, taps, K, F / groups).
 
-    lines: where the window of each row of a band starts.
+    lines: where the window of each row of a band starts; panels flat (parts, pixels of a band, BLOCK): scratch.
     """
     for part in prange(parts):
         filter_gradient_share(
-            x, N, H, W, C, dout, H_out, W_out, F, groups, K, BLOCK, taps, lines, sums,
+            x, N, H, W, C, dout, H_out, W_out, F, groups, K, BLOCK, taps, lines, sums, panels,
             start_h, span_h, start_w, columns, step, bands, band_rows, in_place, part, parts,
         )  # fmt: skip
 
 
 @inner
 def filter_gradient_share(
-    x, N, H, W, C, dout, H_out, W_out, F, groups, K, BLOCK, taps, lines, sums,
+    x, N, H, W, C, dout, H_out, W_out, F, groups, K, BLOCK, taps, lines, sums, panels,
     start_h, span_h, start_w, columns, step, bands, band_rows, in_place, part, parts,
 ):  # fmt: skip
     own = sums.size // parts
-    for k in range(part * own, (part + 1) * own):
-        sums[k] = 0
+    clear(sums, part * own, own)
     band_blocks = (H_out + band_rows - 1) // band_rows
     band0 = part * (bands.size // parts)
     for item in range(N * band_blocks * part // parts, N * band_blocks * (part + 1) // parts):
@@ -150,28 +156,31 @@ def filter_gradient_share(
         delta = (n * H_out + i0) * W_out * F
         if in_place:
             seen = image + ((start_h + i0 * step) * W + start_w) * C
-            gradient_band(
-                x, seen, C, dout, delta, W_out, F, groups, K, BLOCK, taps, lines, sums, part * own, rows, step
-            )
+            gradient_band(x, seen, C, dout, delta, W_out, F, groups, K, BLOCK, taps, lines, sums, part * own, panels,
+                          part * (panels.size // parts), rows, step)  # fmt: skip
         else:
             lay_band(x, image, H, W, C, start_h + i0 * step, start_w, bands, band0, (rows - 1) * step + span_h, columns)
-            gradient_band(bands, band0, C, dout, delta, W_out, F, groups, K, BLOCK, taps, lines, sums, part * own, rows,
-                          step)  # fmt: skip
+            gradient_band(bands, band0, C, dout, delta, W_out, F, groups, K, BLOCK, taps, lines, sums, part * own,
+                          panels, part * (panels.size // parts), rows, step)  # fmt: skip
 
 
 @inner
-def gradient_band(a, a0, C, dout, dout0, W_out, F, groups, K, BLOCK, taps, lines, sums, sums0, rows, step):
+def gradient_band(
+    a, a0, C, dout, dout0, W_out, F, groups, K, BLOCK, taps, lines, sums, sums0, panels, panel0, rows, step
+):  # fmt: skip
     """What one band adds to the sums: every filter block, every tap, ROWS of its numbers at a time."""
     T, C_seen, F_group = taps.size, C // groups, F // groups
     for g in range(groups):
         for f0 in range(0, F_group, BLOCK):
             filters = min(BLOCK, F_group - f0)
+            for p in range(rows * W_out):  # side by side, the block of dout stays in the first-level cache
+                copy(panels, panel0 + p * BLOCK, dout, dout0 + p * F + g * F_group + f0, filters)
             for t in range(T):
                 for k in range(0, K, ROWS):
                     target = sums0 + ((g * T + t) * K + k) * F_group + f0
                     product(
                         a, a0 + g * C_seen + taps[t] + k, lines, 1, step * C,
-                        dout, dout0 + g * F_group + f0, W_out * F, F,
+                        panels, panel0, W_out * BLOCK, BLOCK,
                         sums, target, F_group,
                         sums, target, F_group,
                         rows, W_out, min(ROWS, K - k), filters,

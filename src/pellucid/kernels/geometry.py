@@ -55,7 +55,7 @@ class Geometry(NamedTuple):
 class Line(NamedTuple):
     """A sweep along one axis: which taps meet the image where."""
 
-    count: int
+    results: int
     """Results along this axis."""
     first: int
     """Place of the first result."""
@@ -119,7 +119,7 @@ def backward_sweeps(g: Geometry) -> tuple[Sweep, ...]:
 
     phases = range(g.stride)
     sweeps = [Sweep(line(a, g.H, g.HH), line(b, g.W, g.WW), 1, g.stride) for a in phases for b in phases]
-    return tuple(sweep for sweep in sweeps if sweep.rows.count and sweep.columns.count)
+    return tuple(sweep for sweep in sweeps if sweep.rows.results and sweep.columns.results)
 
 
 def tap_table(sweep: Sweep, pitch: int, channels: int, merged: bool) -> np.ndarray:

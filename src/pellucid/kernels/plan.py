@@ -67,7 +67,7 @@ def _winograd(direction: str, g: Geometry, dtype: np.dtype) -> str | None:
         return f"{tiles} tiles, fewer than {WINOGRAD_TILES}: transforming the filters would take longer than it saves"
     saves = 9 * g.N * H * W / (36 * tiles)
     if saves < WINOGRAD_SAVES:
-        return f"saves {saves:.1f} times the multiplications, less than {WINOGRAD_SAVES}: the image does not fill its tiles"
+        return f"saves {saves:.1f} times the multiplications, less than {WINOGRAD_SAVES}: the image leaves tiles empty"
     return None
 
 

@@ -32,6 +32,10 @@ AVX-512 has 32 registers and needs 8 sums in flight to keep both multipliers bus
 suit the usual numbers of filters. AVX2 has 16 registers: 6 x 2 + 2 + 1 = 15.
 """
 
+WIDE_TILES = {64: Tile(6, 4), 32: Tile(6, 2), 16: Tile(6, 2), 0: Tile(4, 1)}
+"""For Winograd's products, whose rows can be any number of tiles: with 64 columns, fewer numbers of a are spread a
+sum."""
+
 
 def vector_bytes() -> int:
     """Width of a vector register in bytes: 64, 32, 16, or 0 for plain loops."""
@@ -65,6 +69,7 @@ def _features() -> set[str]:
 
 VECTOR_BYTES = vector_bytes()
 ROWS, VECTORS = TILES[VECTOR_BYTES]
+WIDE_ROWS, WIDE_VECTORS = WIDE_TILES[VECTOR_BYTES]
 
 
 def lanes(dtype: np.dtype | type) -> int:
@@ -75,3 +80,8 @@ def lanes(dtype: np.dtype | type) -> int:
 def columns(dtype: np.dtype | type) -> int:
     """How many columns a register tile has: filters that are computed together."""
     return VECTORS * lanes(dtype)
+
+
+def wide_columns(dtype: np.dtype | type) -> int:
+    """How many columns a wide register tile has."""
+    return WIDE_VECTORS * lanes(dtype)

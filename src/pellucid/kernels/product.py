@@ -24,7 +24,7 @@ from typing import Any
 from numba import njit, types
 from numba.extending import intrinsic
 
-from pellucid.kernels.processor import ROWS, VECTOR_BYTES, VECTORS
+from pellucid.kernels.processor import ROWS, VECTOR_BYTES, VECTORS, WIDE_ROWS, WIDE_VECTORS
 from pellucid.kernels.vectors import I64, Emitter, data_pointer
 
 ARGUMENTS = "a a0 taps a_i a_k b b0 b_r b_k s s0 s_i c c0 c_i R K rows columns".split()  # noqa: SIM905
@@ -147,6 +147,7 @@ def _at_most(builder, i, limit):
 
 
 product = make_product(ROWS, VECTORS, VECTOR_BYTES) if VECTOR_BYTES else njit(product_plain)
+wide_product = make_product(WIDE_ROWS, WIDE_VECTORS, VECTOR_BYTES) if VECTOR_BYTES else product
 
 
 LANE_ARGUMENTS = "a a0 row_starts tap_starts b b0 b_r s s0 s_i c c0 c_i R rows columns".split()  # noqa: SIM905
@@ -229,4 +230,7 @@ def _emit_lane_product(emit, given, ROWS, mask):
             emit.store_masked(updated[i], target, mask)
 
 
+TAP_ROWS = 9
+"""Rows of the lane product where they are the taps of a filter: those of a 3 x 3 filter at once."""
 lane_product = make_lane_product(ROWS, VECTOR_BYTES) if VECTOR_BYTES else njit(lane_product_plain)
+lane_product_of_taps = make_lane_product(TAP_ROWS, VECTOR_BYTES) if VECTOR_BYTES else lane_product

@@ -17,6 +17,7 @@ from __future__ import annotations
 from numba import prange
 
 from pellucid.kernels.jit import inner, kernel
+from pellucid.kernels.moves import clear, copy
 from pellucid.kernels.processor import ROWS
 from pellucid.kernels.product import product
 
@@ -60,8 +61,7 @@ def scatter_share(
     image, pitch = part * (images.size // parts), columns * C
     blocks = (run + BLOCK - 1) // BLOCK
     for n in range(N * part // parts, N * (part + 1) // parts):
-        for k in range(image, image + rows * pitch):
-            images[k] = 0
+        clear(images, image, rows * pitch)
         for i in range(0, H_out, ROWS):
             for j in range(W_out):
                 for r in range(HH):
@@ -76,5 +76,4 @@ def scatter_share(
                         )  # fmt: skip
         for y in range(H):
             source, target = image + (y + pad) * pitch + pad * C, (n * H + y) * W * C
-            for k in range(W * C):
-                dx[target + k] = images[source + k]
+            copy(dx, target, images, source, W * C)

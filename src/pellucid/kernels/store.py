@@ -61,7 +61,8 @@ def cache_folder() -> Path:
 class KernelCache(_Cache):
     """What Numba asks before it compiles `function` and tells afterwards."""
 
-    _folder: Path | bool | None = False  # found once for all kernels: None says that there is none to use
+    _folder: Path | None = None  # found once for all kernels
+    _looked_for = False
 
     def __init__(self, function: Any, parallel: bool) -> None:
         self._function = function
@@ -103,12 +104,12 @@ class KernelCache(_Cache):
     disable = flush = enable
 
     def _path(self, sig: Any, codegen: Any) -> Path | None:
-        if KernelCache._folder is False:
-            KernelCache._folder = _usable_folder()
+        if not KernelCache._looked_for:
+            KernelCache._folder, KernelCache._looked_for = _usable_folder(), True
         if KernelCache._folder is None:
             return None
         key = hashlib.sha256(repr((sig, codegen.magic_tuple(), self._parallel)).encode()).hexdigest()[:24]
-        return Path(KernelCache._folder) / f"{self._function.__module__}.{self._function.__qualname__}-{key}.kernel"
+        return KernelCache._folder / f"{self._function.__module__}.{self._function.__qualname__}-{key}.kernel"
 
 
 def _read(path: Path) -> bytes | None:

@@ -26,8 +26,8 @@ import numpy as np
 from numba import prange
 
 from pellucid.kernels.jit import inner, kernel
-from pellucid.kernels.processor import ROWS
-from pellucid.kernels.product import product
+from pellucid.kernels.processor import ROWS, WIDE_ROWS
+from pellucid.kernels.product import product, wide_product
 from pellucid.kernels.transforms import (
     transform_filter,
     transform_gradient,
@@ -36,6 +36,10 @@ from pellucid.kernels.transforms import (
     transform_output,
 )
 
+APART = 80
+"""Numbers left free between the 36 planes of an array of factors, five cache lines. The planes of usual sizes would
+start
+a power of two apart, and the 36 places that a transform steps through would share a few places of the cache."""
 TOGETHER = 8
 """Channels whose filters are gathered at a time, so that whole cache lines of weights are used."""
 
@@ -51,7 +55,7 @@ def transform_filters(w, u, taps, K, k_step, J, j_step, BLOCK, LANES, zero, part
 @inner
 def transform_filters_share(w, u, taps, K, k_step, J, j_step, BLOCK, LANES, zero, part, parts):
     blocks = (J + BLOCK - 1) // BLOCK
-    factor = blocks * K * BLOCK
+    factor = blocks * K * BLOCK + APART
     gathered = np.zeros(TOGETHER * 9 * BLOCK, w.dtype)
     runs = (K + TOGETHER - 1) // TOGETHER
     for item in range(blocks * runs * part // parts, blocks * runs * (part + 1) // parts):
@@ -85,43 +89,22 @@ def gather_filters(w, start, taps, K, k_step, J, j_step, gathered, BLOCK):
 
 @kernel
 def winograd_sweep(
-    x, N, H, W, C, u, bias, BLOCK, LANES, taps, out, H_out, W_out, F, pad, tile_rows, v, m, zero, spare, parts
-):
-    """x flat (N, H, W, C); u flat (36, blocks, C, BLOCK); bias flat (blocks * BLOCK); out flat (N, H_out, W_out, F).
+    x, N, H, W, C, u, bias, BLOCK, wide, LANES, taps, out, H_out, W_out, F, pad, tile_rows, v, m, zero, spare, parts
+):  # fmt: skip
+    """x flat (N, H, W, C); u flat (36, blocks, C, BLOCK); bias (F,); out flat (N, H_out, W_out, F).
 
     v flat (parts, 36, tiles of a chunk, C), m flat (parts, 36, tiles, blocks * BLOCK), spare (parts, LANES): scratch;
-    taps: one zero; zero: a block of zeros.
+    taps: one zero; zero: a block of zeros; wide: BLOCK is that of a wide register tile.
     """
     for part in prange(parts):
-        winograd_share(
-            x,
-            N,
-            H,
-            W,
-            C,
-            u,
-            bias,
-            BLOCK,
-            LANES,
-            taps,
-            out,
-            H_out,
-            W_out,
-            F,
-            pad,
-            tile_rows,
-            v,
-            m,
-            zero,
-            spare,
-            part,
-            parts,
-        )
+        winograd_share(x, N, H, W, C, u, bias, BLOCK, wide, LANES, taps, out, H_out, W_out, F, pad, tile_rows,
+                       v, m, zero, spare, part, parts)  # fmt: skip
 
 
 @inner
 def winograd_share(
-    x, N, H, W, C, u, bias, BLOCK, LANES, taps, out, H_out, W_out, F, pad, tile_rows, v, m, zero, spare, part, parts
+    x, N, H, W, C, u, bias, BLOCK, wide, LANES, taps, out, H_out, W_out, F, pad, tile_rows, v, m, zero, spare,
+    part, parts,
 ):  # fmt: skip
     down, across = (H_out + 3) // 4, (W_out + 3) // 4
     chunks = (N * down + tile_rows - 1) // tile_rows
@@ -133,20 +116,31 @@ def winograd_share(
     for chunk in range(chunks * part // parts, chunks * (part + 1) // parts):
         first = chunk * tile_rows * across
         tiles = min(most, N * down * across - first)
-        tiles_in(x, H, W, C, first, tiles, down, across, pad, LANES, v, v0, most * C, C, LANES, zero)
-        for e in range(36):
-            for q in range(blocks):
-                for t in range(0, tiles, ROWS):
-                    product(
-                        v, v0 + (e * most + t) * C, taps, C, 1,
-                        u, (e * blocks + q) * C * BLOCK, 0, BLOCK,
-                        zero, 0, 0,
-                        m, m0 + (e * most + t) * pitch + q * BLOCK, pitch,
-                        1, C, min(ROWS, tiles - t), BLOCK,
-                    )  # fmt: skip
+        tiles_in(x, H, W, C, first, tiles, down, across, pad, LANES, v, v0, most * C + APART, C, LANES, zero)
+        multiply(v, v0, u, m, m0, C, F, BLOCK, wide, taps, tiles, most, zero)
         tiles_out(
-            m, m0, most * pitch, pitch, bias, out, H_out, W_out, F, first, tiles, down, across, LANES, spare, own_spare
-        )
+            m, m0, most * pitch + APART, pitch, bias, out, H_out, W_out, F, first, tiles, down, across, LANES,
+            spare, own_spare,
+        )  # fmt: skip
+
+
+@inner
+def multiply(v, v0, u, m, m0, C, F, BLOCK, wide, taps, tiles, most, zero):
+    """m[e] = v[e] @ u[e] for every e. A block of filters fills a wide register tile, or one of the usual form."""
+    blocks = (F + BLOCK - 1) // BLOCK
+    pitch = blocks * BLOCK
+    for e in range(36):
+        for q in range(blocks):
+            panel = e * (blocks * C * BLOCK + APART) + q * C * BLOCK
+            for t in range(0, tiles, WIDE_ROWS if wide else ROWS):
+                source = v0 + e * (most * C + APART) + t * C
+                target = m0 + e * (most * pitch + APART) + t * pitch + q * BLOCK
+                if wide:
+                    wide_product(v, source, taps, C, 1, u, panel, 0, BLOCK, zero, 0, 0, m, target, pitch,
+                                 1, C, min(WIDE_ROWS, tiles - t), BLOCK)  # fmt: skip
+                else:
+                    product(v, source, taps, C, 1, u, panel, 0, BLOCK, zero, 0, 0, m, target, pitch,
+                            1, C, min(ROWS, tiles - t), BLOCK)  # fmt: skip
 
 
 @inner
@@ -197,7 +191,7 @@ def gradient_share(
     down, across = (H_out + 3) // 4, (W_out + 3) // 4
     chunks = (N * down + tile_rows - 1) // tile_rows
     most = tile_rows * across
-    v0, d0, s0 = part * (v.size // parts), part * (d.size // parts), part * 36 * C * F
+    v0, d0, s0 = part * (v.size // parts), part * (d.size // parts), part * 36 * (C * F + APART)
     begin = chunks * part // parts
     for chunk in range(begin, chunks * (part + 1) // parts):
         first = chunk * most
@@ -241,12 +235,12 @@ def gradient_tiles(
     down, across = (H_out + 3) // 4, (W_out + 3) // 4
     groups, blocks = (C + LANES - 1) // LANES, (F + BLOCK - 1) // BLOCK
     tiles_in(x, H, W, C, first + begin, end - begin, down, across, pad, LANES, v, v0 + begin * LANES,
-             groups * most * LANES, LANES, most * LANES, zero)  # fmt: skip
+             groups * most * LANES + APART, LANES, most * LANES, zero)  # fmt: skip
     for t in range(begin, end):
         n, r = (first + t) // (down * across), (first + t) % (down * across)
         y, z = r // across * 4, r % across * 4
         source = ((n * H_out + y) * W_out + z) * F
-        factor = blocks * most * BLOCK
+        factor = blocks * most * BLOCK + APART
         for f in range(0, F, LANES):
             target = d0 + (f // BLOCK * most + t) * BLOCK + f % BLOCK
             transform_gradient(dout, source + f, W_out * F, F, d, target, 6 * factor, factor,
@@ -265,10 +259,10 @@ def gradient_products(
                 group = c // LANES
                 into_group = c - min(group * LANES, C - LANES)  # the last group overlaps the one before
                 rows = min(ROWS, C - c, (group + 1) * LANES - c)
-                target = s0 + (e * C + c) * F + f
+                target = s0 + e * (C * F + APART) + c * F + f
                 product(
-                    v, v0 + (e * groups + group) * most * LANES + into_group, taps, 1, LANES,
-                    d, d0 + (e * blocks + f // BLOCK) * most * BLOCK, 0, BLOCK,
+                    v, v0 + e * (groups * most * LANES + APART) + group * most * LANES + into_group, taps, 1, LANES,
+                    d, d0 + e * (blocks * most * BLOCK + APART) + f // BLOCK * most * BLOCK, 0, BLOCK,
                     zero if fresh else sums, 0 if fresh else target, 0 if fresh else F,
                     sums, target, F,
                     1, tiles, rows, min(BLOCK, F - f),
@@ -284,7 +278,7 @@ def finish_filter_gradient(sums, copies, C, F, LANES, dw, zero, parts):
 
 @inner
 def finish_gradient_share(sums, copies, C, F, LANES, dw, zero, part, parts):
-    one = 36 * C * F
+    plane = C * F + APART
     tile = np.empty(9 * LANES, sums.dtype)
     vectors = F // LANES
     for item in range(vectors * part // parts, vectors * (part + 1) // parts):
@@ -292,9 +286,9 @@ def finish_gradient_share(sums, copies, C, F, LANES, dw, zero, part, parts):
         for c in range(C):
             for copy in range(1, copies):
                 for e in range(36):
-                    for k in range((e * C + c) * F + f, (e * C + c) * F + f + LANES):
-                        sums[k] += sums[copy * one + k]
-            transform_gradient_output(sums, c * F + f, 6 * C * F, C * F, tile, 0, 3 * LANES, LANES,
+                    for k in range(e * plane + c * F + f, e * plane + c * F + f + LANES):
+                        sums[k] += sums[copy * 36 * plane + k]
+            transform_gradient_output(sums, c * F + f, 6 * plane, plane, tile, 0, 3 * LANES, LANES,
                                       0, 0, 0, 0, zero, 0, zero, 0)  # fmt: skip
             for lane in range(LANES):
                 for tap in range(9):

@@ -13,8 +13,10 @@ A model owns its workspace and enters it in `loss`; outside of any, `empty` allo
 
 from __future__ import annotations
 
+import contextlib
 import contextvars
 import math
+import mmap
 import threading
 import weakref
 from typing import Any
@@ -25,6 +27,10 @@ from pellucid.kernels.processor import ALIGNMENT
 
 LARGE_BYTES = 32 * 1024
 """Smaller arrays are left to NumPy: its own allocator keeps those."""
+HUGE_PAGE = 2 << 20
+"""Bytes. A kernel steps through 36 places of a buffer at once: with small pages, each step asks for another entry of
+the
+processor's table of pages."""
 WASTE = 1.25
 """A free buffer may be this many times larger than what is asked for."""
 
@@ -127,6 +133,13 @@ def zeros(shape: int | tuple[int, ...], dtype: Any) -> np.ndarray:
 
 
 def _aligned_bytes(nbytes: int) -> np.ndarray:
-    raw = np.empty(nbytes + ALIGNMENT, np.uint8)
-    start = -raw.ctypes.data % ALIGNMENT
+    """Memory that starts on a cache line, and on a huge page where it is large."""
+    if nbytes < HUGE_PAGE // 2 or not hasattr(mmap, "MADV_HUGEPAGE"):
+        raw, alignment = np.empty(nbytes + ALIGNMENT, np.uint8), ALIGNMENT
+    else:
+        pages = mmap.mmap(-1, nbytes + HUGE_PAGE)  # only what is touched becomes memory
+        with contextlib.suppress(OSError):  # advice, which a system without huge pages refuses
+            pages.madvise(mmap.MADV_HUGEPAGE)
+        raw, alignment = np.frombuffer(pages, np.uint8), HUGE_PAGE
+    start = -raw.ctypes.data % alignment
     return raw[start : start + nbytes]

@@ -5,8 +5,8 @@
 
 (The field says convolution and means correlation: the filter is not flipped. It is flipped on the way back, in dx.)
 
-The naive layers stop at every place (i, j) in turn. The fast ones hand the images, channels-last, to `pellucid.kernels`,
-whose plan picks an algorithm by shape and type.
+The naive layers stop at every place (i, j) in turn. The fast ones hand the images, channels-last, to
+`pellucid.kernels`, whose plan picks an algorithm by shape and type.
 """
 
 from typing import NamedTuple
