@@ -65,6 +65,16 @@ TOLERANCES = {
         "As above, with an x near 12 and gradients divided by its deviation. The course expects up to 1e-6; moving the "
         "inputs by one rounding made 1.6e-6 out of our 5.8e-7.",
     ),
+    "kernels, direct": Tolerance(
+        2e-6,
+        "float32 against naive float64, as a part of the largest value: sums of up to 5,000 terms round to about 6e-8 "
+        "times the square root of their number, and the largest value is a few times the typical one.",
+    ),
+    "kernels, Winograd": Tolerance(
+        5e-5,
+        "float32 against naive float64: the transforms multiply by up to 5 * 5 and divide by up to 24 * 24 before and "
+        "after the sums, so rounding is up to 25 times that of direct sums.",
+    ),
     "course's fast against naive": Tolerance(
         1e-9,
         "The course's own bound for its relative error: sums of 27 terms rounded at 1e-15, beside the smallest of "

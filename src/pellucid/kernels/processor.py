@@ -74,7 +74,7 @@ WIDE_ROWS, WIDE_VECTORS = WIDE_TILES[VECTOR_BYTES]
 
 def lanes(dtype: np.dtype | type) -> int:
     """How many numbers of this type a vector register holds."""
-    return max(VECTOR_BYTES, 32) // np.dtype(dtype).itemsize
+    return (VECTOR_BYTES or 32) // np.dtype(dtype).itemsize
 
 
 def columns(dtype: np.dtype | type) -> int:

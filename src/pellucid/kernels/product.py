@@ -6,9 +6,10 @@ for ``rows`` <= ROWS rows and ``columns`` <= VECTORS * LANES columns. It is the 
 (arXiv:1906.06440), with every stride given at run time and the places of ``a`` read from a table: a convolution needs
 no im2col with it, because the windows are never laid out, only visited.
 
-In words: the tile of sums starts as ``s`` (zeros, a bias, or what ``c`` held before) and stays in registers; for every
+In words: the tile of sums starts at zero and stays in registers; for every
 tap r and every k, one row of ``b`` is loaded as vectors, one number of ``a`` for each row is spread over a vector,
-and each pair is multiplied and added. The sums are written once, at the end.
+and each pair is multiplied and added. At the end ``s`` is added (zeros, a bias, or what
+``c`` held before), once: short sums added to long ones keep more digits than one long sum. Then the tile is written.
 
 Where there are fewer rows than ROWS, the last row is computed several times and written several times, the same numbers
 to the same place: cheaper than a second copy of the code for every size. Where there are fewer columns, vectors are
@@ -21,6 +22,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 from numba import njit, types
 from numba.extending import intrinsic
 
@@ -33,15 +35,18 @@ ARGUMENTS = "a a0 taps a_i a_k b b0 b_r b_k s s0 s_i c c0 c_i R K rows columns".
 
 def product_plain(a, a0, taps, a_i, a_k, b, b0, b_r, b_k, s, s0, s_i, c, c0, c_i, R, K, rows, columns):
     """The formula as loops: what the vector form is compared with, and what runs where there are no vectors."""
+    sums = np.zeros(columns, c.dtype)
     for i in range(rows):
         for j in range(columns):
-            c[c0 + i * c_i + j] = s[s0 + i * s_i + j]
+            sums[j] = 0
         for r in range(R):
             for k in range(K):
                 factor = a[a0 + taps[r] + i * a_i + k * a_k]
                 start = b0 + r * b_r + k * b_k
                 for j in range(columns):
-                    c[c0 + i * c_i + j] += factor * b[start + j]
+                    sums[j] += factor * b[start + j]
+        for j in range(columns):
+            c[c0 + i * c_i + j] = s[s0 + i * s_i + j] + sums[j]
 
 
 def make_product(ROWS: int, VECTORS: int, VECTOR_BYTES: int) -> Any:
@@ -83,11 +88,7 @@ def _emit_product(emit, given, ROWS, VECTORS, masks):
     a = emit.pointer(given["a"], given["a0"])
     b = emit.pointer(given["b"], given["b0"])
 
-    start = []
-    for i in range(ROWS):
-        s_row = emit.pointer(given["s"], given["s0"], builder.mul(given["s_i"], row[i]))
-        start += [load(emit.pointer(s_row, I64(j * emit.lanes)), *extra[j]) for j in range(VECTORS)]
-
+    start = [emit.constant(0)] * (ROWS * VECTORS)
     before, function = builder.block, builder.function
     over_taps, over_k, next_tap, done = (function.append_basic_block(name) for name in ("tap", "k", "next_tap", "done"))
     builder.branch(over_taps)
@@ -125,14 +126,20 @@ def _emit_product(emit, given, ROWS, VECTORS, masks):
     builder.cbranch(builder.icmp_signed("<", r_next, given["R"]), over_taps, done)
 
     builder.position_at_end(done)
+    totals = []  # all of s is read before any of c is written: they may be the same, and the last row stands in twice
+    for i in range(ROWS):
+        s_row = emit.pointer(given["s"], given["s0"], builder.mul(given["s_i"], row[i]))
+        for j in range(VECTORS):
+            start = load(emit.pointer(s_row, I64(j * emit.lanes)), *extra[j])
+            totals.append(builder.fadd(start, updated[i * VECTORS + j]))
     for i in range(ROWS):
         c_row = emit.pointer(given["c"], given["c0"], builder.mul(given["c_i"], row[i]))
         for j in range(VECTORS):
             target = emit.pointer(c_row, I64(j * emit.lanes))
             if masks is None:
-                emit.store(updated[i * VECTORS + j], target)
+                emit.store(totals[i * VECTORS + j], target)
             else:
-                emit.store_masked(updated[i * VECTORS + j], target, masks[j])
+                emit.store_masked(totals[i * VECTORS + j], target, masks[j])
 
 
 def _phi(builder, kind, block, value):
@@ -159,13 +166,16 @@ def lane_product_plain(a, a0, row_starts, tap_starts, b, b0, b_r, s, s0, s_i, c,
 
     For ``rows`` <= ROWS rows and ``columns`` <= LANES channels: the building block of depthwise convolution.
     """
+    sums = np.zeros(columns, c.dtype)
     for i in range(rows):
         for j in range(columns):
-            c[c0 + i * c_i + j] = s[s0 + i * s_i + j]
+            sums[j] = 0
         for r in range(R):
             start = a0 + row_starts[i] + tap_starts[r]
             for j in range(columns):
-                c[c0 + i * c_i + j] += a[start + j] * b[b0 + r * b_r + j]
+                sums[j] += a[start + j] * b[b0 + r * b_r + j]
+        for j in range(columns):
+            c[c0 + i * c_i + j] = s[s0 + i * s_i + j] + sums[j]
 
 
 def make_lane_product(ROWS: int, VECTOR_BYTES: int) -> Any:
@@ -201,7 +211,7 @@ def _emit_lane_product(emit, given, ROWS, mask):
     last_row = builder.sub(given["rows"], I64(1))
     row = [_at_most(builder, i, last_row) for i in range(ROWS)]
     a_row = [emit.pointer(given["a"], given["a0"], builder.load(builder.gep(given["row_starts"], [i]))) for i in row]
-    start = [load(emit.pointer(given["s"], given["s0"], builder.mul(given["s_i"], i))) for i in row]
+    start = [emit.constant(0)] * ROWS
 
     before, function = builder.block, builder.function
     over_taps, done = (function.append_basic_block(name) for name in ("tap", "done"))
@@ -222,12 +232,14 @@ def _emit_lane_product(emit, given, ROWS, mask):
     builder.cbranch(builder.icmp_signed("<", r_next, given["R"]), over_taps, done)
 
     builder.position_at_end(done)
+    starts = [load(emit.pointer(given["s"], given["s0"], builder.mul(given["s_i"], i))) for i in row]
+    totals = [builder.fadd(start, value) for start, value in zip(starts, updated, strict=True)]
     for i in range(ROWS):
         target = emit.pointer(given["c"], given["c0"], builder.mul(given["c_i"], row[i]))
         if mask is None:
-            emit.store(updated[i], target)
+            emit.store(totals[i], target)
         else:
-            emit.store_masked(updated[i], target, mask)
+            emit.store_masked(totals[i], target, mask)
 
 
 TAP_ROWS = 9
