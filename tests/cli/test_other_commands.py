@@ -11,13 +11,13 @@ from pellucid import cli
 
 def test_help_names_every_command(pellucid):
     text = pellucid("--help").stdout
-    for command in ("train", "check", "filters", "data"):
+    for command in ("train", "check", "filters", "data", "explain"):
         assert command in text
     assert "--learning-rate" in pellucid("train", "--help").stdout
 
 
 def test_help_loads_nothing_heavy():
-    heavy = {"numpy", "matplotlib", "sklearn", "PIL", "safetensors"}
+    heavy = {"numpy", "numba", "matplotlib", "sklearn", "PIL", "safetensors"}
     code = (
         "import sys; from pellucid import cli\n"
         "try: cli.main(['--help'])\n"
@@ -113,3 +113,38 @@ def test_a_reader_that_leaves_is_no_error(pellucid):
 def test_the_traceback_is_there_for_whoever_asks(pellucid):
     done = pellucid("train", "nothing", status=2, env={"PELLUCID_TRACEBACK": "1"})
     assert "Traceback" in done.stderr
+
+
+def test_explain_names_the_choice_and_every_refusal(pellucid):
+    lines = pellucid("explain", "conv", "64,3,32,32", "32,3,7,7").stdout.splitlines()
+    assert "(64, 3, 32, 32) -> (64, 32, 32, 32)" in lines[0]
+    assert "308.3 million multiply-adds" in lines[1]
+    assert [line for line in lines if not line.startswith(" ")][2:] == [
+        "forward: direct",
+        "input gradient: scatter",
+        "filter gradient: direct",
+    ]
+    assert any("winograd" in line and "3 x 3" in line for line in lines)
+
+
+def test_explain_tells_what_asking_changes(pellucid):
+    asked = pellucid("explain", "conv", "64,64,32,32", "64,64,3,3", "--algorithm", "direct").stdout
+    assert "forward: direct" in asked
+    assert "direct was asked for" in asked
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["64,3,32", "32,3,7,7"], "images is '64,3,32'; it must be four sizes N,C,H,W"),
+        (["64,3,32,0", "32,3,7,7"], "must be four sizes"),
+        (["64,3,32,32", "32,4,7,7"], "filters must see C / groups channels"),
+        (["64,3,5,5", "32,3,7,7", "--pad", "0"], "the filter is 7x7, larger than the 5x5 image"),
+        (["64,3,32,32", "32,3,7,7", "--stride", "0"], "--stride is 0"),
+        (["64,3,32,32", "32,3,7,7", "--algorithm", "fft"], "--algorithm is 'fft'; it must be one of"),
+    ],
+)
+def test_explain_refuses_bad_shapes_in_one_sentence(pellucid, arguments, said):
+    done = pellucid("explain", "conv", *arguments, status=2)
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr

@@ -155,6 +155,43 @@ def filters(
     return filters_command(list(images), out, size)
 
 
+def explain(
+    operation: Literal["conv"],
+    images: str,
+    weights: str,
+    /,
+    *,
+    stride: Whole = 1,
+    pad: Whole | None = None,
+    dilation: Whole = 1,
+    groups: Whole = 1,
+    dtype: Literal["float32", "float64"] = "float32",
+    algorithm: str | None = None,
+) -> int:
+    """Tell which algorithm computes a convolution here, and why: for example `explain conv 64,64,32,32 64,64,3,3`.
+
+    Parameters
+    ----------
+    operation
+        What to explain: conv.
+    images
+        Shape of the images, N,C,H,W.
+    weights
+        Shape of the filters, F,C,HH,WW (C / groups channels).
+    stride, dilation, groups
+        As in conv_param.
+    pad
+        Zeros around each image; half the filter where it is not given.
+    dtype
+        Type of the arrays.
+    algorithm
+        What to ask for, as conv_param["algorithm"] would.
+    """
+    from pellucid.cli.explain import explain_command
+
+    return explain_command(images, weights, stride, pad, dilation, groups, dtype, algorithm)
+
+
 def data(*, fetch: str | None = None) -> int:
     """List the data sets: what is here, what can be fetched, and how large it is.
 

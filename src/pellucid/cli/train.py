@@ -16,6 +16,7 @@ from pellucid.cli.settings import Settings
 from pellucid.data import Dataset, open_dataset
 from pellucid.data.catalogue import CATALOGUE
 from pellucid.inspect import filters_figure, save_figure, training_figure
+from pellucid.kernels.jit import at_most_threads
 from pellucid.training import Solver, schedules
 
 IMAGES_PER_CHECKPOINT = 10_000
@@ -28,7 +29,7 @@ MOST_VALIDATION = 1000
 def train_command(given: dict[str, Any], run: Path | None, resume: bool, overwrite: bool) -> int:
     """Everything that ``pellucid train`` does. ``given`` holds the options that were on the command line."""
     settings, folder = _settings_and_folder(given, run, resume, overwrite)
-    with threadpool_limits(settings.threads):
+    with threadpool_limits(settings.threads), at_most_threads(settings.threads):
         dataset = _open(settings)
         solver, data = build(settings, dataset, folder)
         say(f"{dataset.name}: {describe(data, dataset)}")

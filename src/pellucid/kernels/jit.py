@@ -15,15 +15,17 @@ With `NUMBA_DISABLE_JIT=1` both decorators leave the function as it is: plain Py
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numba
 from numba.np.ufunc import parallel as numba_threads
 
+from pellucid import check
 from pellucid.kernels.store import KernelCache
 
 OPTIONS = {"nogil": True, "error_model": "numpy", "fastmath": {"contract"}}
@@ -100,9 +102,24 @@ def threads() -> int:
     return _state.threads or numba.config.NUMBA_NUM_THREADS
 
 
+@contextlib.contextmanager
+def at_most_threads(count: int) -> Iterator[None]:
+    """Let kernels use no more than ``count`` threads inside a ``with``."""
+    before = _state.threads
+    set_threads(min(count, threads()))
+    try:
+        yield
+    finally:
+        _state.threads = before
+
+
 def set_threads(count: int | None) -> None:
     """Let kernels use ``count`` threads from now on; None: as many as Numba finds. More than that can't be had."""
     most = numba.config.NUMBA_NUM_THREADS
-    if count is not None and not 1 <= count <= most:
-        raise ValueError(f"set_threads: count is {count}; it must be from 1 to {most}, the cores this process may use")
+    if count is not None:
+        count = check.whole_number("set_threads", "count", count, least=1)
+        if count > most:
+            raise ValueError(
+                f"set_threads: count is {count}; it must be at most {most}, the cores this process may use"
+            )
     _state.threads = count

@@ -35,9 +35,10 @@ SCATTER_NUMBERS = 48
 
 
 class Candidate(NamedTuple):
-    """An algorithm, and why it does not suit a convolution (None: it does)."""
+    """An algorithm, why it is good where it suits, and why it does not suit a convolution (None: it does)."""
 
     name: str
+    merit: str
     unsuitable: Callable[[str, Geometry, np.dtype], str | None]
 
 
@@ -93,10 +94,10 @@ def _direct(direction: str, g: Geometry, dtype: np.dtype) -> str | None:
 
 
 CANDIDATES = (
-    Candidate("winograd", _winograd),
-    Candidate("depthwise", _depthwise),
-    Candidate("scatter", _scatter),
-    Candidate("direct", _direct),
+    Candidate("winograd", "suits: up to four times fewer multiplications", _winograd),
+    Candidate("depthwise", "suits: vectors run along the channels, none of which sees another", _depthwise),
+    Candidate("scatter", "suits: fills registers with a row of taps, as there are too few channels", _scatter),
+    Candidate("direct", "takes every convolution: a matrix product over the windows, without copying them", _direct),
 )
 
 
@@ -120,7 +121,7 @@ def _choose(direction: str, g: Geometry, dtype: np.dtype, asked: str | None) -> 
             reasons.append((candidate.name, f"{asked} was asked for"))
             continue
         objection = candidate.unsuitable(direction, g, dtype)
-        reasons.append((candidate.name, objection or "suits"))
+        reasons.append((candidate.name, objection or candidate.merit))
         if objection is None:
             break
     return Choice(reasons[-1][0], tuple(reasons))
