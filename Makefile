@@ -1,5 +1,7 @@
 # Everything a fresh machine needs: `make demo` trains a network, `make test` runs every test.
 # Both make .venv from the newest Python on the PATH (3.11 or later) and install from PyPI; no compiler.
+# `make bench` measures the kernels beside PyTorch and ONNX Runtime, in an environment of its own, and writes docs/benchmarks.*;
+# part of it: `make bench BENCH="--only conv3x3 --quick"`.
 # Choose another interpreter with `make demo PYTHON=python3.12`.
 
 PYTHON ?= $(shell for v in 3.14 3.13 3.12 3.11; do \
@@ -7,8 +9,9 @@ PYTHON ?= $(shell for v in 3.14 3.13 3.12 3.11; do \
 	done; echo python3)
 BIN := .venv/bin
 RUN ?= runs/demo
+BENCH ?= --write
 
-.PHONY: demo test test-fast lint clean
+.PHONY: demo test test-fast lint bench clean
 
 demo: .venv/.base
 	$(BIN)/pellucid train digits --epochs 20 --run $(RUN) --overwrite
@@ -24,15 +27,18 @@ lint: .venv/.dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-clean:
-	rm -rf .venv build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+bench: .venv-bench/.ready
+	.venv-bench/bin/python -m benchmarks $(BENCH)
 
-.venv/.python:
+clean:
+	rm -rf .venv .venv-bench build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+
+.venv/.python .venv-bench/.python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "pellucid needs Python 3.11 or newer; $(PYTHON) is older. Try: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
 	@$(PYTHON) -c 'import ensurepip, venv' || \
 	  { echo "$(PYTHON) has no venv module. On Debian and Ubuntu: apt install python3-venv"; exit 1; }
-	$(PYTHON) -m venv .venv
+	$(PYTHON) -m venv $(@D)
 	@touch $@
 
 .venv/.base: .venv/.python pyproject.toml
@@ -42,3 +48,7 @@ clean:
 .venv/.dev: .venv/.python pyproject.toml
 	$(BIN)/python -m pip install --quiet --editable '.[dev]'
 	@touch $@ .venv/.base
+
+.venv-bench/.ready: .venv-bench/.python benchmarks/requirements.txt pyproject.toml
+	.venv-bench/bin/python -m pip install --quiet --editable . --requirement benchmarks/requirements.txt
+	@touch $@
