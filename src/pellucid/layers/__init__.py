@@ -7,6 +7,7 @@ function needs and nobody else's business. No layer changes its inputs, but for 
 normalisation writes into ``bn_param``.
 """
 
+from pellucid.kernels.workspace import Workspace  # handed on, so that models need not know the kernels
 from pellucid.layers.affine import (
     affine_backward,
     affine_backward_fast,
@@ -119,4 +120,5 @@ from pellucid.layers.spatial_norm import (
     spatial_groupnorm_forward_naive,
 )
 
-__all__ = [name for name in dir() if name.rpartition("_")[2] in ("naive", "fast", "forward", "backward", "alt", "loss")]
+_ENDINGS = ("naive", "fast", "forward", "backward", "alt", "loss")
+__all__ = [name for name in dir() if name.rpartition("_")[2] in _ENDINGS or name == "Workspace"]

@@ -6,10 +6,12 @@ float64 takes no longer, since the time goes into reading them.
 
 import numpy as np
 
+from pellucid.kernels import sums as kernels
+
 
 def column_sums(x):
     """The sum over all axes but the last, in x's type: (..., C) -> (C,)."""
-    return x.sum(axis=tuple(range(x.ndim - 1)), dtype=np.float64).astype(x.dtype)
+    return kernels.column_sums(np.ascontiguousarray(x)) if x.size else np.zeros(x.shape[-1], x.dtype)
 
 
 def column_means(x):

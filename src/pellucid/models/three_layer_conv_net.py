@@ -8,6 +8,7 @@ import numpy as np
 
 from pellucid import check, draws
 from pellucid.layers import (
+    Workspace,
     affine_backward,
     affine_forward,
     affine_relu_backward,
@@ -47,6 +48,8 @@ class ThreeLayerConvNet:
     params : dict
         W1 (num_filters, C, filter_size, filter_size), b1, W2 (numbers after the pool, hidden_dim), b2,
         W3 (hidden_dim, num_classes), b3.
+    workspace : Workspace
+        The memory of a training step: what one step used, the next uses again.
     """
 
     def __init__(
@@ -70,6 +73,7 @@ class ThreeLayerConvNet:
         hidden_dim = check.whole_number(where, "hidden_dim", hidden_dim, least=1)
         num_classes = check.whole_number(where, "num_classes", num_classes, least=1)
         weight_scale = check.number(where, "weight_scale", weight_scale, least=0)
+        self.workspace = Workspace()
         self.reg = check.number(where, "reg", reg, least=0)
         self.dtype = float_type(where, dtype)
         self.conv_param = {"stride": 1, "pad": (k - 1) // 2}
@@ -104,11 +108,15 @@ class ThreeLayerConvNet:
         loss, grads : scalar, dict
             Otherwise; ``grads`` has a gradient for each of ``params``.
         """
+        X = as_input("ThreeLayerConvNet.loss", X, self.dtype)
+
+        with self.workspace:
+            return self._loss(X, y)
+
+    def _loss(self, X: Any, y: Any) -> Any:
         W1, b1 = self.params["W1"], self.params["b1"]
         W2, b2 = self.params["W2"], self.params["b2"]
         W3, b3 = self.params["W3"], self.params["b3"]
-        X = as_input("ThreeLayerConvNet.loss", X, self.dtype)
-
         pooled, conv_cache = conv_relu_pool_forward(X, W1, b1, self.conv_param, POOL_PARAM)
         hidden, hidden_cache = affine_relu_forward(pooled, W2, b2)
         scores, scores_cache = affine_forward(hidden, W3, b3)
