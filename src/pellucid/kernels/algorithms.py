@@ -244,13 +244,13 @@ def depthwise_input_gradient(dout: np.ndarray, w: np.ndarray, g: Geometry, dx: n
 
 def depthwise_filter_gradient(x: np.ndarray, dout: np.ndarray, g: Geometry, dw: np.ndarray) -> None:
     """Sums over pixels, a copy of them for each thread."""
-    sweep, LANES = forward_sweep(g), lanes(x.dtype)
+    sweep, block = forward_sweep(g), tile_columns(x.dtype)
     parts = min(threads(), g.N * g.H_out)
     plan = _lane_plan(sweep, g.N, g.C, parts)
     pixels = np.arange(g.W_out, dtype=np.int64) * (g.stride * g.C)
     sums = empty((parts, g.HH * g.WW, g.C), x.dtype)
     depthwise.lane_filter_gradient(
-        flat(x), g.N, g.H, g.W, g.C, flat(dout), g.H_out, g.W_out, LANES, plan.taps, pixels, flat(sums),
+        flat(x), g.N, g.H, g.W, g.C, flat(dout), g.H_out, g.W_out, block, plan.taps, pixels, flat(sums),
         sweep.rows.start, sweep.rows.span, sweep.columns.start, plan.columns, g.stride,
         empty((parts * plan.size,), x.dtype), plan.rows, parts,
     )  # fmt: skip
@@ -267,7 +267,7 @@ def _sweep_lanes(x: np.ndarray, w: np.ndarray, b: np.ndarray, sweep: Sweep, g: G
     pixels = np.arange(ROWS, dtype=np.int64) * (sweep.step * C)
     rows, columns = sweep.rows, sweep.columns
     depthwise.sweep_lanes(
-        flat(x), N, H, W, C, flat(by_tap), flat(b), lanes(x.dtype), plan.taps, pixels, flat(out), H_mem, W_mem,
+        flat(x), N, H, W, C, flat(by_tap), flat(b), tile_columns(x.dtype), plan.taps, pixels, flat(out), H_mem, W_mem,
         rows.results, rows.first, rows.start, rows.span, columns.results, columns.first, columns.start, plan.columns,
         sweep.step, sweep.spread, empty((parts * plan.size,), x.dtype), plan.rows, parts,
     )  # fmt: skip

@@ -164,7 +164,7 @@ def lane_product_plain(a, a0, row_starts, tap_starts, b, b0, b_r, s, s0, s_i, c,
     """Where no channel sees another: c[i, j] = s[i, j] + sum over r < R of a[row_starts[i] + tap_starts[r] + j] *
     b[r*b_r + j].
 
-    For ``rows`` <= ROWS rows and ``columns`` <= LANES channels: the building block of depthwise convolution.
+    For ``rows`` <= ROWS rows and ``columns`` <= VECTORS * LANES channels: the building block of depthwise convolution.
     """
     sums = np.zeros(columns, c.dtype)
     for i in range(rows):
@@ -178,8 +178,8 @@ def lane_product_plain(a, a0, row_starts, tap_starts, b, b0, b_r, s, s0, s_i, c,
             c[c0 + i * c_i + j] = s[s0 + i * s_i + j] + sums[j]
 
 
-def make_lane_product(ROWS: int, VECTOR_BYTES: int) -> Any:
-    """The vector form of `lane_product_plain`."""
+def make_lane_product(ROWS: int, VECTORS: int, VECTOR_BYTES: int) -> Any:
+    """The vector form of `lane_product_plain` for a tile of ROWS rows and VECTORS vectors."""
 
     @intrinsic
     def lane_product(typingctx, a, a0, row_starts, tap_starts, b, b0, b_r, s, s0, s_i, c, c0, c_i, R, rows, columns):
@@ -191,12 +191,13 @@ def make_lane_product(ROWS: int, VECTOR_BYTES: int) -> Any:
             for name, kind in arrays.items():
                 given[name] = data_pointer(context, builder, kind, given[name])
             emit = Emitter(builder, context.get_data_type(a.dtype), VECTOR_BYTES * 8 // a.dtype.bitwidth)
-            full = builder.icmp_signed("==", given["columns"], I64(emit.lanes))
+            full = builder.icmp_signed("==", given["columns"], I64(VECTORS * emit.lanes))
             with builder.if_else(full, likely=True) as (whole, ragged):
                 with whole:
-                    _emit_lane_product(emit, given, ROWS, mask=None)
+                    _emit_lane_product(emit, given, ROWS, VECTORS, masks=None)
                 with ragged:
-                    _emit_lane_product(emit, given, ROWS, emit.first_lanes(given["columns"], 0))
+                    masks = [emit.first_lanes(given["columns"], j * emit.lanes) for j in range(VECTORS)]
+                    _emit_lane_product(emit, given, ROWS, VECTORS, masks)
             return context.get_dummy_value()
 
         return signature, codegen
@@ -204,14 +205,19 @@ def make_lane_product(ROWS: int, VECTOR_BYTES: int) -> Any:
     return lane_product
 
 
-def _emit_lane_product(emit, given, ROWS, mask):
-    """One loop over taps that carries ROWS vectors of sums."""
+def _emit_lane_product(emit, given, ROWS, VECTORS, masks):
+    """One loop over taps that carries the tile of sums in registers."""
     builder = emit.builder
-    load = emit.load if mask is None else (lambda pointer: emit.load_masked(pointer, mask))
+
+    def load_row(pointer):
+        places = [emit.pointer(pointer, I64(j * emit.lanes)) for j in range(VECTORS)]
+        if masks is None:
+            return [emit.load(place) for place in places]
+        return [emit.load_masked(place, mask) for place, mask in zip(places, masks, strict=True)]
+
     last_row = builder.sub(given["rows"], I64(1))
     row = [_at_most(builder, i, last_row) for i in range(ROWS)]
     a_row = [emit.pointer(given["a"], given["a0"], builder.load(builder.gep(given["row_starts"], [i]))) for i in row]
-    start = [emit.constant(0)] * ROWS
 
     before, function = builder.block, builder.function
     over_taps, done = (function.append_basic_block(name) for name in ("tap", "done"))
@@ -219,12 +225,11 @@ def _emit_lane_product(emit, given, ROWS, mask):
 
     builder.position_at_end(over_taps)
     r = _phi(builder, I64, before, I64(0))
-    sums = [_phi(builder, emit.vector, before, value) for value in start]
+    sums = [_phi(builder, emit.vector, before, emit.constant(0)) for _ in range(ROWS * VECTORS)]
     tap = builder.load(builder.gep(given["tap_starts"], [r]))
-    factor = load(emit.pointer(given["b"], given["b0"], builder.mul(r, given["b_r"])))
-    updated = [
-        emit.fma(load(emit.pointer(pointer, tap)), factor, value) for pointer, value in zip(a_row, sums, strict=True)
-    ]
+    factors = load_row(emit.pointer(given["b"], given["b0"], builder.mul(r, given["b_r"])))
+    seen = [value for pointer in a_row for value in load_row(emit.pointer(pointer, tap))]
+    updated = [emit.fma(value, factors[k % VECTORS], sums[k]) for k, value in enumerate(seen)]
     r_next = builder.add(r, I64(1))
     r.add_incoming(r_next, over_taps)
     for phi, value in zip(sums, updated, strict=True):
@@ -232,17 +237,21 @@ def _emit_lane_product(emit, given, ROWS, mask):
     builder.cbranch(builder.icmp_signed("<", r_next, given["R"]), over_taps, done)
 
     builder.position_at_end(done)
-    starts = [load(emit.pointer(given["s"], given["s0"], builder.mul(given["s_i"], i))) for i in row]
+    starts = [
+        value for i in row for value in load_row(emit.pointer(given["s"], given["s0"], builder.mul(given["s_i"], i)))
+    ]
     totals = [builder.fadd(start, value) for start, value in zip(starts, updated, strict=True)]
     for i in range(ROWS):
         target = emit.pointer(given["c"], given["c0"], builder.mul(given["c_i"], row[i]))
-        if mask is None:
-            emit.store(totals[i], target)
-        else:
-            emit.store_masked(totals[i], target, mask)
+        for j in range(VECTORS):
+            place = emit.pointer(target, I64(j * emit.lanes))
+            if masks is None:
+                emit.store(totals[i * VECTORS + j], place)
+            else:
+                emit.store_masked(totals[i * VECTORS + j], place, masks[j])
 
 
 TAP_ROWS = 9
 """Rows of the lane product where they are the taps of a filter: those of a 3 x 3 filter at once."""
-lane_product = make_lane_product(ROWS, VECTOR_BYTES) if VECTOR_BYTES else njit(lane_product_plain)
-lane_product_of_taps = make_lane_product(TAP_ROWS, VECTOR_BYTES) if VECTOR_BYTES else lane_product
+lane_product = make_lane_product(ROWS, VECTORS, VECTOR_BYTES) if VECTOR_BYTES else njit(lane_product_plain)
+lane_product_of_taps = make_lane_product(TAP_ROWS, VECTORS, VECTOR_BYTES) if VECTOR_BYTES else lane_product
