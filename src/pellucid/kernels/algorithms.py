@@ -26,12 +26,15 @@ from pellucid.kernels.processor import columns as tile_columns
 from pellucid.kernels.workspace import empty
 
 
-def direct_forward(x: np.ndarray, w: np.ndarray, b: np.ndarray, g: Geometry, out: np.ndarray) -> None:
-    """One sweep over the image."""
-    sweep = forward_sweep(g)
+def direct_filters(w: np.ndarray, g: Geometry) -> np.ndarray:
+    """The filters in the order of the forward sweep."""
     C_seen, taps = g.C // g.groups, g.HH * g.WW
-    packed = _packed(w, sweep, g, K=C_seen, k_step=taps, J=g.F // g.groups, j_step=C_seen * taps)
-    _sweep(x, packed, _padded_bias(b, g.groups), sweep, g.groups, out)
+    return _packed(w, forward_sweep(g), g, K=C_seen, k_step=taps, J=g.F // g.groups, j_step=C_seen * taps)
+
+
+def direct_forward(x: np.ndarray, filters: np.ndarray, b: np.ndarray, g: Geometry, out: np.ndarray, relu: bool) -> None:
+    """One sweep over the image."""
+    _sweep(x, filters, _padded_bias(b, g.groups), forward_sweep(g), g.groups, out, relu)
 
 
 def direct_input_gradient(dout: np.ndarray, w: np.ndarray, g: Geometry, dx: np.ndarray) -> None:
@@ -44,7 +47,7 @@ def direct_input_gradient(dout: np.ndarray, w: np.ndarray, g: Geometry, dx: np.n
     for sweep in sweeps:
         if not sweep.empty:
             packed = _packed(w, sweep, g, K=g.F // g.groups, k_step=C_seen * taps, J=C_seen, j_step=taps)
-            _sweep(dout, packed, no_bias, sweep, g.groups, dx)
+            _sweep(dout, packed, no_bias, sweep, g.groups, dx, relu=False)
 
 
 def direct_filter_gradient(x: np.ndarray, dout: np.ndarray, g: Geometry, dw: np.ndarray) -> None:
@@ -93,11 +96,14 @@ class _Bands:
     """How a sweep is cut into bands."""
 
     def __init__(
-        self, sweep: Sweep, H: int, W: int, C: int, N: int, parts: int, merged: bool, pixels: int = direct.BAND_PIXELS
-    ) -> None:
-        rows = max(1, pixels // sweep.columns.results)
-        enough = max(1, N * sweep.rows.results // (2 * parts))  # rows a band, so that every thread has work
-        self.rows = min(rows, enough, sweep.rows.results)
+        self, sweep: Sweep, H: int, W: int, C: int, N: int, parts: int, merged: bool,
+        pixels: int = direct.BAND_PIXELS, blocks: int = 1,
+    ) -> None:  # fmt: skip
+        rows = min(max(1, pixels // sweep.columns.results), sweep.rows.results)
+        bands = N * -(-sweep.rows.results // rows)
+        self.splits = min(blocks, -(-2 * parts // bands))  # where there are few bands, threads share one
+        enough = max(1, N * sweep.rows.results * self.splits // (2 * parts))
+        self.rows = min(rows, enough)
         self.columns = (sweep.columns.results - 1) * sweep.step + sweep.columns.span
         last_row = sweep.rows.start + (sweep.rows.results - 1) * sweep.step + sweep.rows.span
         last_column = sweep.columns.start + self.columns
@@ -117,19 +123,22 @@ def _lane_plan(sweep: Sweep, N: int, C: int, parts: int) -> _Bands:
     return _band_plan(sweep, 0, 0, C, N, parts, False)
 
 
-def _sweep(x: np.ndarray, packed: np.ndarray, bias: np.ndarray, sweep: Sweep, groups: int, out: np.ndarray) -> None:
+def _sweep(
+    x: np.ndarray, packed: np.ndarray, bias: np.ndarray, sweep: Sweep, groups: int, out: np.ndarray, relu: bool
+) -> None:
     """Run one sweep over (N, H, W, C) into (N, H_mem, W_mem, F)."""
     (N, H, W, C), (_, H_mem, W_mem, F) = x.shape, out.shape
     merged = groups == 1 and sweep.columns.consecutive
     K = C // groups * (len(sweep.columns.taps) if merged else 1)
-    parts = min(threads(), N * sweep.rows.results)
-    plan = _band_plan(sweep, H, W, C, N, parts, merged)
+    blocks = groups * -(-(F // groups) // tile_columns(x.dtype))
+    parts = min(threads(), N * sweep.rows.results * blocks)
+    plan = _band_plan(sweep, H, W, C, N, parts, merged, blocks=blocks)
     bands = empty((parts * plan.size,), x.dtype)
     rows, columns = sweep.rows, sweep.columns
     direct.correlate(
         flat(x), N, H, W, C, packed, bias, groups, K, tile_columns(x.dtype), plan.taps, flat(out), H_mem, W_mem, F,
         rows.results, rows.first, rows.start, rows.span, columns.results, columns.first, columns.start, plan.columns,
-        sweep.step, sweep.spread, bands, plan.rows, plan.in_place, parts,
+        sweep.step, sweep.spread, bands, plan.rows, plan.in_place, plan.splits, relu, parts,
     )  # fmt: skip
 
 
@@ -154,39 +163,54 @@ def _tile_rows(across: int, rows: int, C: int, F: int, parts: int, register_rows
     return max(1, min(max(tiles // across // whole, 1) * whole, -(-rows // parts)))
 
 
-def winograd_forward(x: np.ndarray, w: np.ndarray, b: np.ndarray, g: Geometry, out: np.ndarray) -> None:
+def winograd_filters(w: np.ndarray, g: Geometry) -> np.ndarray:
+    """The filters, transformed."""
+    return _winograd_filters(w, np.arange(9), g.C, 9, g.F, g.C * 9)
+
+
+def winograd_forward(
+    x: np.ndarray, filters: np.ndarray, b: np.ndarray, g: Geometry, out: np.ndarray, relu: bool
+) -> None:
     """Tiles of 4 x 4 results."""
-    _winograd_sweep(x, w, b, g, out)
+    _winograd_sweep(x, filters, b, g.pad, out, relu)
 
 
 def winograd_input_gradient(dout: np.ndarray, w: np.ndarray, g: Geometry, dx: np.ndarray) -> None:
     """The forward pass over the upstream gradient, with the filters turned by 180 degrees."""
-    _winograd_sweep(dout, w, None, g, dx)
+    turned = _winograd_filters(w, np.arange(8, -1, -1), g.F, g.C * 9, g.C, 9)
+    _winograd_sweep(dout, turned, np.zeros(g.C, dout.dtype), 2 - g.pad, dx, relu=False)
 
 
-def _winograd_sweep(x: np.ndarray, w: np.ndarray, b: np.ndarray | None, g: Geometry, out: np.ndarray) -> None:
-    """Forward, or with no bias the gradient for the input."""
-    backward = b is None
+def _winograd_block(F: int, dtype: np.dtype) -> int:
+    """Filters that are computed together: those of a wide register tile where they fill it."""
+    return wide_columns(dtype) if F % wide_columns(dtype) == 0 else tile_columns(dtype)
+
+
+def _winograd_filters(w: np.ndarray, taps: np.ndarray, K: int, k_step: int, J: int, j_step: int) -> np.ndarray:
+    """u flat (36, blocks of J, K, block). taps: the order of the weights; K channels k_step apart, J filters j_step
+    apart."""
+    block, LANES = _winograd_block(J, w.dtype), lanes(w.dtype)
+    blocks = -(-J // block)
+    u = empty((36 * (blocks * K * block + winograd.APART),), w.dtype)
+    zero = np.zeros(max(block, LANES), w.dtype)
+    winograd.transform_filters(flat(w), u, taps, K, k_step, J, j_step, block, LANES, zero, threads())
+    return u
+
+
+def _winograd_sweep(x: np.ndarray, u: np.ndarray, b: np.ndarray, pad: int, out: np.ndarray, relu: bool) -> None:
     (N, H, W, C), (_, H_out, W_out, F) = x.shape, out.shape
-    wide, LANES, dtype = F % wide_columns(x.dtype) == 0, lanes(x.dtype), x.dtype
-    block = wide_columns(dtype) if wide else tile_columns(dtype)
-    blocks = -(-F // block)
+    dtype, LANES, block = x.dtype, lanes(x.dtype), _winograd_block(F, x.dtype)
+    wide, blocks = block != tile_columns(dtype), -(-F // block)
     zero = np.zeros(max(block, LANES), dtype)
-    u = empty((36 * (blocks * C * block + winograd.APART),), dtype)
-    weights = np.arange(8, -1, -1) if backward else np.arange(9)
-    k_step, j_step = (g.C * 9, 9) if backward else (9, g.C * 9)
-    winograd.transform_filters(flat(w), u, weights, C, k_step, F, j_step, block, LANES, zero, threads())
     down, across = -(-H_out // 4), -(-W_out // 4)
     parts = min(threads(), N * down)
     tile_rows = _tile_rows(across, N * down, C, blocks * block, parts, WIDE_ROWS if wide else ROWS)
     v = empty((parts * 36 * (tile_rows * across * C + winograd.APART),), dtype)
     m = empty((parts * 36 * (tile_rows * across * blocks * block + winograd.APART),), dtype)
-    pad = 2 - g.pad if backward else g.pad
-    bias = np.zeros(F, dtype) if b is None else b
     spare = empty((parts * LANES,), dtype)
     winograd.winograd_sweep(
-        flat(x), N, H, W, C, u, bias, block, wide, LANES, np.zeros(1, np.int64), flat(out), H_out, W_out, F, pad,
-        tile_rows, v, m, zero, spare, parts,
+        flat(x), N, H, W, C, u, b, block, wide, LANES, np.zeros(1, np.int64), flat(out), H_out, W_out, F, pad,
+        tile_rows, v, m, zero, spare, relu, parts,
     )  # fmt: skip
 
 
@@ -227,9 +251,18 @@ def winograd_filter_gradient(x: np.ndarray, dout: np.ndarray, g: Geometry, dw: n
     winograd.finish_filter_gradient(sums, copies, g.C, g.F, LANES, flat(dw), zero, threads())
 
 
-def depthwise_forward(x: np.ndarray, w: np.ndarray, b: np.ndarray, g: Geometry, out: np.ndarray) -> None:
+def depthwise_filters(w: np.ndarray, g: Geometry) -> np.ndarray:
+    """The filters as they are: they are small."""
+    return w
+
+
+def depthwise_forward(
+    x: np.ndarray, filters: np.ndarray, b: np.ndarray, g: Geometry, out: np.ndarray, relu: bool
+) -> None:
     """One sweep, vectors along the channels."""
-    _sweep_lanes(x, w, b, forward_sweep(g), g, out)
+    _sweep_lanes(x, filters, b, forward_sweep(g), g, out)
+    if relu:
+        np.maximum(out, 0, out=out)
 
 
 def depthwise_input_gradient(dout: np.ndarray, w: np.ndarray, g: Geometry, dx: np.ndarray) -> None:

@@ -5,12 +5,19 @@ Images come and go channels-last, (N, H, W, C) contiguous; filters (F, C / group
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 
 from pellucid.kernels import algorithms, plan
 from pellucid.kernels.geometry import Geometry
 from pellucid.kernels.workspace import empty
 
+_FILTERS = {
+    "winograd": algorithms.winograd_filters,
+    "depthwise": algorithms.depthwise_filters,
+    "direct": algorithms.direct_filters,
+}
 _FORWARD = {
     "winograd": algorithms.winograd_forward,
     "depthwise": algorithms.depthwise_forward,
@@ -29,11 +36,30 @@ _FILTER_GRADIENT = {
 }
 
 
-def forward(x: np.ndarray, w: np.ndarray, b: np.ndarray, g: Geometry, algorithm: str | None = None) -> np.ndarray:
-    """(N, H, W, C), (F, C / groups, HH, WW), (F,) -> (N, H_out, W_out, F)."""
+class Filters(NamedTuple):
+    """Filters laid out for an algorithm, so that many images can be convolved without doing it again."""
+
+    algorithm: str
+    numbers: np.ndarray
+
+
+def prepare(w: np.ndarray, g: Geometry, algorithm: str | None = None, prepared: bool = True) -> Filters:
+    """Lay filters (F, C / groups, HH, WW) out for convolutions of this geometry, however many images there are.
+
+    prepared : whether they will be used more than once; then laying them out does not count when the plan chooses.
+    """
+    name = plan.choose("forward", g, w.dtype, algorithm, prepared).algorithm
+    return Filters(name, _FILTERS[name](w, g))
+
+
+def forward(
+    x: np.ndarray, w: np.ndarray | Filters, b: np.ndarray, g: Geometry, algorithm: str | None = None, relu: bool = False
+) -> np.ndarray:
+    """(N, H, W, C), (F, C / groups, HH, WW) or prepared, (F,) -> (N, H_out, W_out, F); with ``relu``, at least 0."""
     out = empty((g.N, g.H_out, g.W_out, g.F), x.dtype)
     if out.size:
-        _FORWARD[plan.choose("forward", g, x.dtype, algorithm).algorithm](x, w, b, g, out)
+        filters = w if isinstance(w, Filters) else prepare(w, g, algorithm, prepared=False)
+        _FORWARD[filters.algorithm](x, filters.numbers, b, g, out, relu)
     return out
 
 

@@ -61,17 +61,19 @@ def lay_band(x, image, H, W, C, top, left, band, band0, rows, columns):
 def correlate(
     x, N, H, W, C, w, bias, groups, K, BLOCK, taps, out, H_mem, W_mem, F,
     count_h, first_h, start_h, span_h, count_w, first_w, start_w, columns, step, spread,
-    bands, band_rows, in_place, parts,
+    bands, band_rows, in_place, splits, relu, parts,
 ):  # fmt: skip
     """One sweep. x flat (N, H, W, C); w flat (groups, blocks, taps, K, BLOCK); bias flat (groups, blocks, BLOCK);
 
-    out flat (N, H_mem, W_mem, F); bands flat (parts, rows a band sees, columns, C), unused where in_place.
+    out flat (N, H_mem, W_mem, F); bands flat (parts, rows a band sees, columns, C), unused where in_place. splits:
+    into how many runs of filter blocks the work on a band is cut, where there are too few bands for all threads;
+    relu: whether negative results become zero.
     """
     for part in prange(parts):
         correlate_share(
             x, N, H, W, C, w, bias, groups, K, BLOCK, taps, out, H_mem, W_mem, F,
             count_h, first_h, start_h, span_h, count_w, first_w, start_w, columns, step, spread,
-            bands, band_rows, in_place, part, parts,
+            bands, band_rows, in_place, splits, relu, part, parts,
         )  # fmt: skip
 
 
@@ -79,35 +81,39 @@ def correlate(
 def correlate_share(
     x, N, H, W, C, w, bias, groups, K, BLOCK, taps, out, H_mem, W_mem, F,
     count_h, first_h, start_h, span_h, count_w, first_w, start_w, columns, step, spread,
-    bands, band_rows, in_place, part, parts,
+    bands, band_rows, in_place, splits, relu, part, parts,
 ):  # fmt: skip
     band_blocks = (count_h + band_rows - 1) // band_rows
+    blocks = groups * ((F // groups + BLOCK - 1) // BLOCK)
     band0 = part * (bands.size // parts)
-    for item in range(N * band_blocks * part // parts, N * band_blocks * (part + 1) // parts):
-        n, i0 = item // band_blocks, item % band_blocks * band_rows
+    items = N * band_blocks * splits
+    for item in range(items * part // parts, items * (part + 1) // parts):
+        n, i0, split = item // splits // band_blocks, item // splits % band_blocks * band_rows, item % splits
+        first_block, last_block = blocks * split // splits, blocks * (split + 1) // splits
         rows = min(band_rows, count_h - i0)
         image = n * H * W * C
         target = ((n * H_mem + first_h + i0 * spread) * W_mem + first_w) * F
         if in_place:
             seen = image + ((start_h + i0 * step) * W + start_w) * C
             correlate_band(x, seen, W * C, C, w, bias, groups, K, BLOCK, taps, out, target, W_mem, F,
-                           rows, count_w, step, spread)  # fmt: skip
+                           rows, count_w, step, spread, first_block, last_block, relu)  # fmt: skip
         else:
             lay_band(x, image, H, W, C, start_h + i0 * step, start_w, bands, band0, (rows - 1) * step + span_h, columns)
             correlate_band(bands, band0, columns * C, C, w, bias, groups, K, BLOCK, taps, out, target, W_mem, F,
-                           rows, count_w, step, spread)  # fmt: skip
+                           rows, count_w, step, spread, first_block, last_block, relu)  # fmt: skip
 
 
 @inner
 def correlate_band(
-    a, a0, pitch, C, w, bias, groups, K, BLOCK, taps, out, out0, W_mem, F, rows, count_w, step, spread
+    a, a0, pitch, C, w, bias, groups, K, BLOCK, taps, out, out0, W_mem, F, rows, count_w, step, spread,
+    first_block, last_block, relu,
 ):  # fmt: skip
-    """The results of one band: every filter block, a panel of its weights at a time, every row, ROWS pixels at a
+    """The results of one band: its filter blocks, a panel of its weights at a time, every row, ROWS pixels at a
     time."""
     R, C_seen, F_group = taps.size, C // groups, F // groups
     blocks = (F_group + BLOCK - 1) // BLOCK
     at_once = max(1, PANEL_NUMBERS // (K * BLOCK))
-    for block in range(groups * blocks):
+    for block in range(first_block, last_block):
         g, f0 = block // blocks, block % blocks * BLOCK
         filters = min(BLOCK, F_group - f0)
         for r in range(0, R, at_once):
@@ -122,6 +128,18 @@ def correlate_band(
                         out, target, spread * F,
                         some.size, K, min(ROWS, count_w - j), filters,
                     )  # fmt: skip
+        if relu:
+            for i in range(rows):
+                for j in range(count_w):
+                    cut_negative(out, out0 + (i * W_mem + j) * spread * F + g * F_group + f0, filters)
+
+
+@inner
+def cut_negative(out, start, count):
+    """ReLU in place; NaN stays NaN."""
+    for k in range(start, start + count):
+        if out[k] < 0:
+            out[k] = 0
 
 
 @kernel

@@ -30,6 +30,8 @@ Tiles that hang over the edge of a small image make the saving smaller than 4. `
 it."""
 WINOGRAD_TILES = 24
 """Tiles below which transforming the filters takes longer than the multiplications. The same benchmark chose it."""
+PREPARED_TILES = 12
+"""The same where the filters have been transformed before: then they must be read, four times as many numbers."""
 SCATTER_NUMBERS = 48
 """Most numbers in a row of a filter's taps (WW * C): more fill a register tile of the sweep just as well."""
 
@@ -39,7 +41,7 @@ class Candidate(NamedTuple):
 
     name: str
     merit: str
-    unsuitable: Callable[[str, Geometry, np.dtype], str | None]
+    unsuitable: Callable[[str, Geometry, np.dtype, bool], str | None]
 
 
 class Choice(NamedTuple):
@@ -50,7 +52,7 @@ class Choice(NamedTuple):
     """For every candidate that was asked, in order: its name and what it said."""
 
 
-def _winograd(direction: str, g: Geometry, dtype: np.dtype) -> str | None:
+def _winograd(direction: str, g: Geometry, dtype: np.dtype, prepared: bool) -> str | None:
     if (g.HH, g.WW, g.stride, g.dilation, g.groups) != (3, 3, 1, 1, 1):
         return "needs 3 x 3 filters, stride 1, dilation 1, one group"
     if dtype != np.float32:
@@ -64,21 +66,22 @@ def _winograd(direction: str, g: Geometry, dtype: np.dtype) -> str | None:
         return f"needs a multiple of {LANES} filters"
     H, W = (g.H, g.W) if direction == "input_gradient" else (g.H_out, g.W_out)
     tiles = g.N * -(-H // 4) * -(-W // 4)
-    if tiles < WINOGRAD_TILES:
-        return f"{tiles} tiles, fewer than {WINOGRAD_TILES}: transforming the filters would take longer than it saves"
+    least = PREPARED_TILES if prepared else WINOGRAD_TILES
+    if tiles < least:
+        return f"{tiles} tiles, fewer than {least}: the transformed filters would cost more than they save"
     saves = 9 * g.N * H * W / (36 * tiles)
     if saves < WINOGRAD_SAVES:
         return f"saves {saves:.1f} times the multiplications, less than {WINOGRAD_SAVES}: the image leaves tiles empty"
     return None
 
 
-def _depthwise(direction: str, g: Geometry, dtype: np.dtype) -> str | None:
+def _depthwise(direction: str, g: Geometry, dtype: np.dtype, prepared: bool) -> str | None:
     if g.groups == 1 or not g.groups == g.C == g.F:
         return "needs as many groups as channels and filters"
     return None
 
 
-def _scatter(direction: str, g: Geometry, dtype: np.dtype) -> str | None:
+def _scatter(direction: str, g: Geometry, dtype: np.dtype, prepared: bool) -> str | None:
     if direction != "input_gradient":
         return "is for the gradient of the input"
     if (g.dilation, g.groups) != (1, 1):
@@ -89,7 +92,7 @@ def _scatter(direction: str, g: Geometry, dtype: np.dtype) -> str | None:
     return None
 
 
-def _direct(direction: str, g: Geometry, dtype: np.dtype) -> str | None:
+def _direct(direction: str, g: Geometry, dtype: np.dtype, prepared: bool) -> str | None:
     return None
 
 
@@ -101,18 +104,21 @@ CANDIDATES = (
 )
 
 
-def choose(direction: str, g: Geometry, dtype: np.dtype, algorithm: str | None = None) -> Choice:
+def choose(
+    direction: str, g: Geometry, dtype: np.dtype, algorithm: str | None = None, prepared: bool = False
+) -> Choice:
     """The algorithm for one direction of a convolution.
 
     algorithm : what the caller asks for, instead of the environment's setting and of the first that suits; where it
     does
         not suit a direction, that direction is computed directly.
+    prepared : the filters have been laid out before
     """
-    return _choose(direction, g, np.dtype(dtype), algorithm or os.environ.get(SETTING) or None)
+    return _choose(direction, g, np.dtype(dtype), algorithm or os.environ.get(SETTING) or None, prepared)
 
 
 @functools.lru_cache(maxsize=2048)
-def _choose(direction: str, g: Geometry, dtype: np.dtype, asked: str | None) -> Choice:
+def _choose(direction: str, g: Geometry, dtype: np.dtype, asked: str | None, prepared: bool) -> Choice:
     if asked is not None and asked not in ALGORITHMS:
         raise ValueError(f"{SETTING} is {asked!r}; it must be one of {', '.join(ALGORITHMS)}")
     reasons = []
@@ -120,7 +126,7 @@ def _choose(direction: str, g: Geometry, dtype: np.dtype, asked: str | None) -> 
         if asked is not None and candidate.name not in (asked, "direct"):
             reasons.append((candidate.name, f"{asked} was asked for"))
             continue
-        objection = candidate.unsuitable(direction, g, dtype)
+        objection = candidate.unsuitable(direction, g, dtype, prepared)
         reasons.append((candidate.name, objection or candidate.merit))
         if objection is None:
             break

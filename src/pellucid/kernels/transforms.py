@@ -17,6 +17,7 @@ which saves a third of the additions.
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from numba import types
@@ -80,13 +81,13 @@ def square(line, tile):
 
 ARGUMENTS = (
     *("source", "source0", "source_row", "source_column", "target", "target0", "target_row", "target_column"),
-    *("top", "bottom", "left", "right", "spare", "spare0", "bias", "bias0"),
+    *("top", "bottom", "left", "right", "spare", "spare0", "bias", "bias0", "relu"),
 )
 """Flat arrays, where the tile starts in them, and the steps between its rows and columns, in numbers.
 
 Rows top <= i < bottom and columns left <= j < right of the tile are inside of the image. Where the source has edges,
 pixels outside of it count as zero (`spare` holds a vector of zeros there); where the target has, results outside go
-to `spare`, and the vector of `bias` is added to all.
+to `spare`, and the vector of `bias` is added to all; then, with `relu`, negative results become zero.
 """
 
 
@@ -98,7 +99,7 @@ def make_transform(line: Any, size_in: int, size_out: int, edges: str) -> Any:
 
     @intrinsic
     def transform(typingctx, source, source0, source_row, source_column, target, target0, target_row, target_column,
-                  top, bottom, left, right, spare, spare0, bias, bias0):  # fmt: skip
+                  top, bottom, left, right, spare, spare0, bias, bias0, relu):  # fmt: skip
         arrays = {"source": source, "target": target, "spare": spare, "bias": bias}
         signature = types.void(*(arrays.get(name, types.intp) for name in ARGUMENTS))
 
@@ -140,10 +141,12 @@ def _emit_transform(emit, given, line, size_in, size_out, edges, biased):
         pointers = [_place(emit, given, source, spare, "source", i, j, edges) for i in range(size_in)]
         columns.append(line([Register(emit, emit.load(pointer)) for pointer in pointers]))
     bias = Register(emit, emit.load(emit.pointer(given["bias"], given["bias0"]))) if biased else None
+    cut = emit.builder.icmp_signed("!=", given["relu"], I64(0))
+    floor = emit.builder.select(cut, emit.constant(0), emit.constant(-math.inf))
     for i in range(size_out):
         for j, result in enumerate(line([column[i] for column in columns])):
-            value = result if bias is None else result + bias
-            emit.store(value.value, _place(emit, given, target, spare, "target", i, j, edges))
+            value = result.value if bias is None else emit.at_least((result + bias).value, floor)
+            emit.store(value, _place(emit, given, target, spare, "target", i, j, edges))
 
 
 def _place(emit, given, base, spare, side, i, j, edges):
@@ -168,7 +171,7 @@ def make_plain_transform(line: Any, size_in: int, size_out: int, edges: str) -> 
     """The same in plain Python, a channel at a time: for a debugger."""
 
     def transform(source, source0, source_row, source_column, target, target0, target_row, target_column,
-                  top, bottom, left, right, spare, spare0, bias, bias0):  # fmt: skip
+                  top, bottom, left, right, spare, spare0, bias, bias0, relu):  # fmt: skip
         def outside(side, i, j):
             return edges == side and not (top <= i < bottom and left <= j < right)
 
@@ -180,8 +183,10 @@ def make_plain_transform(line: Any, size_in: int, size_out: int, edges: str) -> 
             for i, row in enumerate(square(line, tile)):
                 for j, value in enumerate(row):
                     if not outside("target", i, j):
-                        start = bias[bias0 + lane] if edges == "target" else 0.0
-                        target[target0 + i * target_row + j * target_column + lane] = value + start
+                        value += bias[bias0 + lane] if edges == "target" else 0.0
+                        target[target0 + i * target_row + j * target_column + lane] = (
+                            0.0 if relu and value < 0 else value
+                        )
 
     return transform
 

@@ -62,6 +62,10 @@ class Emitter:
         """a * b + c, rounded once."""
         return self._call(f"llvm.fma.{self._suffix()}", self.vector, [self.vector] * 3, [a, b, c])
 
+    def at_least(self, value: Any, floor: Any) -> Any:
+        """The larger of the two, lane by lane; NaN in ``value`` stays."""
+        return self.builder.select(self.builder.fcmp_ordered("<", value, floor), floor, value)
+
     def first_lanes(self, count: Any, start: int) -> Any:
         """The mask of the lanes ``start + lane < count``."""
         numbers = ir.Constant(ir.VectorType(I64, self.lanes), list(range(start, start + self.lanes)))

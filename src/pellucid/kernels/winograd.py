@@ -66,7 +66,7 @@ def transform_filters_share(w, u, taps, K, k_step, J, j_step, BLOCK, LANES, zero
             for j in range(0, BLOCK, LANES):
                 transform_filter(gathered, k * 9 * BLOCK + j, 3 * BLOCK, BLOCK,
                                  u, (q * K + k0 + k) * BLOCK + j, 6 * factor, factor,
-                                 0, 0, 0, 0, zero, 0, zero, 0)  # fmt: skip
+                                 0, 0, 0, 0, zero, 0, zero, 0, 0)  # fmt: skip
 
 
 @inner
@@ -89,7 +89,8 @@ def gather_filters(w, start, taps, K, k_step, J, j_step, gathered, BLOCK):
 
 @kernel
 def winograd_sweep(
-    x, N, H, W, C, u, bias, BLOCK, wide, LANES, taps, out, H_out, W_out, F, pad, tile_rows, v, m, zero, spare, parts
+    x, N, H, W, C, u, bias, BLOCK, wide, LANES, taps, out, H_out, W_out, F, pad, tile_rows, v, m, zero, spare, relu,
+    parts,
 ):  # fmt: skip
     """x flat (N, H, W, C); u flat (36, blocks, C, BLOCK); bias (F,); out flat (N, H_out, W_out, F).
 
@@ -98,13 +99,13 @@ def winograd_sweep(
     """
     for part in prange(parts):
         winograd_share(x, N, H, W, C, u, bias, BLOCK, wide, LANES, taps, out, H_out, W_out, F, pad, tile_rows,
-                       v, m, zero, spare, part, parts)  # fmt: skip
+                       v, m, zero, spare, relu, part, parts)  # fmt: skip
 
 
 @inner
 def winograd_share(
     x, N, H, W, C, u, bias, BLOCK, wide, LANES, taps, out, H_out, W_out, F, pad, tile_rows, v, m, zero, spare,
-    part, parts,
+    relu, part, parts,
 ):  # fmt: skip
     down, across = (H_out + 3) // 4, (W_out + 3) // 4
     chunks = (N * down + tile_rows - 1) // tile_rows
@@ -120,7 +121,7 @@ def winograd_share(
         multiply(v, v0, u, m, m0, C, F, BLOCK, wide, taps, tiles, most, zero)
         tiles_out(
             m, m0, most * pitch + APART, pitch, bias, out, H_out, W_out, F, first, tiles, down, across, LANES,
-            spare, own_spare,
+            spare, own_spare, relu,
         )  # fmt: skip
 
 
@@ -154,11 +155,13 @@ def tiles_in(x, H, W, C, first, tiles, down, across, pad, LANES, v, v0, v_factor
             c0 = min(c, C - LANES)
             target = v0 + t * v_tile + (c0 if v_group == LANES else c // LANES * v_group)
             transform_input(x, source + c0, W * C, C, v, target, 6 * v_factor, v_factor,
-                            -y, H - y, -z, W - z, zero, 0, zero, 0)  # fmt: skip
+                            -y, H - y, -z, W - z, zero, 0, zero, 0, 0)  # fmt: skip
 
 
 @inner
-def tiles_out(m, m0, m_factor, pitch, bias, out, H_out, W_out, F, first, tiles, down, across, LANES, spare, own_spare):
+def tiles_out(
+    m, m0, m_factor, pitch, bias, out, H_out, W_out, F, first, tiles, down, across, LANES, spare, own_spare, relu
+):
     """Transform products into results."""
     for t in range(tiles):
         n, r = (first + t) // (down * across), (first + t) % (down * across)
@@ -167,7 +170,7 @@ def tiles_out(m, m0, m_factor, pitch, bias, out, H_out, W_out, F, first, tiles, 
         for f in range(0, F, LANES):
             f0 = min(f, F - LANES)
             transform_output(m, m0 + t * pitch + f0, 6 * m_factor, m_factor, out, target + f0, W_out * F, F,
-                             0, H_out - y, 0, W_out - z, spare, own_spare, bias, f0)  # fmt: skip
+                             0, H_out - y, 0, W_out - z, spare, own_spare, bias, f0, relu)  # fmt: skip
 
 
 @kernel
@@ -244,7 +247,7 @@ def gradient_tiles(
         for f in range(0, F, LANES):
             target = d0 + (f // BLOCK * most + t) * BLOCK + f % BLOCK
             transform_gradient(dout, source + f, W_out * F, F, d, target, 6 * factor, factor,
-                               0, H_out - y, 0, W_out - z, zero, 0, zero, 0)  # fmt: skip
+                               0, H_out - y, 0, W_out - z, zero, 0, zero, 0, 0)  # fmt: skip
 
 
 @inner
@@ -289,7 +292,7 @@ def finish_gradient_share(sums, copies, C, F, LANES, dw, zero, part, parts):
                     for k in range(e * plane + c * F + f, e * plane + c * F + f + LANES):
                         sums[k] += sums[copy * 36 * plane + k]
             transform_gradient_output(sums, c * F + f, 6 * plane, plane, tile, 0, 3 * LANES, LANES,
-                                      0, 0, 0, 0, zero, 0, zero, 0)  # fmt: skip
+                                      0, 0, 0, 0, zero, 0, zero, 0, 0)  # fmt: skip
             for lane in range(LANES):
                 for tap in range(9):
                     dw[((f + lane) * C + c) * 9 + tap] = tile[tap * LANES + lane]

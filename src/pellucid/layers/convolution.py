@@ -155,9 +155,15 @@ def conv_forward_fast(x, w, b, conv_param):
     The result is channels-last in memory, seen as (N, F, H_out, W_out); a channels-last ``x`` is not copied. Which
     algorithm computes it, `pellucid explain conv` tells.
     """
+    return convolve(x, w, b, conv_param)
+
+
+def convolve(x, w, b, conv_param, relu=False):
+    """What `conv_forward_fast` does; with ``relu``, negative results become zero before they reach memory."""
     x, w, b, settings = _checked("conv_forward_fast", x, w, b, conv_param)
     g = _geometry(x, w, settings)
-    out = kernels.forward(as_channels_last(x), np.ascontiguousarray(w), np.ascontiguousarray(b), g, settings.algorithm)
+    w_, b_ = np.ascontiguousarray(w), np.ascontiguousarray(b)
+    out = kernels.forward(as_channels_last(x), w_, b_, g, settings.algorithm, relu)
     return out.transpose(0, 3, 1, 2), (x, w, b, conv_param)
 
 

@@ -25,6 +25,7 @@ from pellucid.layers.convolution import (
     conv_backward_naive,
     conv_forward_fast,
     conv_forward_naive,
+    convolve,
 )
 from pellucid.layers.pooling import (
     max_pool_backward_fast,
@@ -92,16 +93,15 @@ def conv_relu_backward_naive(dout, cache, skip_dx=False):
 
 
 def conv_relu_forward_fast(x, w, b, conv_param):
-    """The fast twin of `conv_relu_forward_naive`."""
-    a, conv_cache = conv_forward_fast(x, w, b, conv_param)
-    out, relu_cache = relu_forward_fast(a)
-    return out, (conv_cache, relu_cache)
+    """The fast twin of `conv_relu_forward_naive`: what is negative is cut off before it reaches memory."""
+    out, conv_cache = convolve(x, w, b, conv_param, relu=True)
+    return out, (conv_cache, out)
 
 
 def conv_relu_backward_fast(dout, cache, skip_dx=False):
-    """The fast twin of `conv_relu_backward_naive`."""
-    conv_cache, relu_cache = cache
-    da = relu_backward_fast(dout, relu_cache)
+    """The fast twin of `conv_relu_backward_naive`: the result is positive where its pre-activation was."""
+    conv_cache, out = cache
+    da = relu_backward_fast(dout, out)
     dx, dw, db = conv_backward_fast(da, conv_cache, skip_dx)
     return dx, dw, db
 
@@ -125,17 +125,16 @@ def conv_relu_pool_backward_naive(dout, cache, skip_dx=False):
 
 def conv_relu_pool_forward_fast(x, w, b, conv_param, pool_param):
     """The fast twin of `conv_relu_pool_forward_naive`."""
-    a, conv_cache = conv_forward_fast(x, w, b, conv_param)
-    s, relu_cache = relu_forward_fast(a)
+    s, conv_cache = convolve(x, w, b, conv_param, relu=True)
     out, pool_cache = max_pool_forward_fast(s, pool_param)
-    return out, (conv_cache, relu_cache, pool_cache)
+    return out, (conv_cache, s, pool_cache)
 
 
 def conv_relu_pool_backward_fast(dout, cache, skip_dx=False):
     """The fast twin of `conv_relu_pool_backward_naive`."""
-    conv_cache, relu_cache, pool_cache = cache
+    conv_cache, s, pool_cache = cache
     ds = max_pool_backward_fast(dout, pool_cache)
-    da = relu_backward_fast(ds, relu_cache)
+    da = relu_backward_fast(ds, s)
     dx, dw, db = conv_backward_fast(da, conv_cache, skip_dx)
     return dx, dw, db
 
