@@ -36,6 +36,11 @@ _FILTER_GRADIENT = {
 }
 
 
+def prepared_algorithm(g: Geometry, dtype: np.dtype, algorithm: str | None = None) -> str:
+    """What `prepare` would lay filters out for."""
+    return plan.choose("forward", g, dtype, algorithm, prepared=True).algorithm
+
+
 class Filters(NamedTuple):
     """Filters laid out for an algorithm, so that many images can be convolved without doing it again."""
 

@@ -65,6 +65,7 @@ from pellucid.layers.pooling import (
     max_pool_forward_fast,
     max_pool_forward_naive,
 )
+from pellucid.layers.prepared import PreparedConvolution, fold_batchnorm
 from pellucid.layers.relu import (
     relu_backward,
     relu_backward_fast,
@@ -121,4 +122,5 @@ from pellucid.layers.spatial_norm import (
 )
 
 _ENDINGS = ("naive", "fast", "forward", "backward", "alt", "loss")
-__all__ = [name for name in dir() if name.rpartition("_")[2] in _ENDINGS or name == "Workspace"]
+_OTHERS = ("Workspace", "PreparedConvolution", "fold_batchnorm")
+__all__ = [name for name in dir() if name.rpartition("_")[2] in _ENDINGS or name in _OTHERS]

@@ -78,7 +78,7 @@ def conv_forward_naive(x, w, b, conv_param):
     ValueError, TypeError
         Shapes that do not go together, a filter larger than the padded image, a stride below 1, an unknown key.
     """
-    x, w, b, settings = _checked("conv_forward_naive", x, w, b, conv_param)
+    x, w, b, settings = conv_checked("conv_forward_naive", x, w, b, conv_param)
     stride, pad, dilation, groups, _ = settings
     N, C, H, W = x.shape
     F, _, HH, WW = w.shape
@@ -160,8 +160,8 @@ def conv_forward_fast(x, w, b, conv_param):
 
 def convolve(x, w, b, conv_param, relu=False):
     """What `conv_forward_fast` does; with ``relu``, negative results become zero before they reach memory."""
-    x, w, b, settings = _checked("conv_forward_fast", x, w, b, conv_param)
-    g = _geometry(x, w, settings)
+    x, w, b, settings = conv_checked("conv_forward_fast", x, w, b, conv_param)
+    g = conv_geometry(x, w, settings)
     w_, b_ = np.ascontiguousarray(w), np.ascontiguousarray(b)
     out = kernels.forward(as_channels_last(x), w_, b_, g, settings.algorithm, relu)
     return out.transpose(0, 3, 1, 2), (x, w, b, conv_param)
@@ -171,7 +171,7 @@ def conv_backward_fast(dout, cache, skip_dx=False):
     """The fast twin of `conv_backward_naive`."""
     x, w, b, conv_param = cache[:4]
     settings = conv_settings("conv_backward_fast", conv_param)
-    g = _geometry(x, w, settings)
+    g = conv_geometry(x, w, settings)
     dout = as_channels_last(check.upstream("conv_backward_fast", dout, x, (g.N, g.F, g.H_out, g.W_out)))
     dw = kernels.filter_gradient(as_channels_last(x), dout, g, settings.algorithm)
     db = column_sums(dout)
@@ -181,7 +181,7 @@ def conv_backward_fast(dout, cache, skip_dx=False):
     return dx.transpose(0, 3, 1, 2), dw, db
 
 
-def _geometry(x, w, settings):
+def conv_geometry(x, w, settings):
     """The sizes, as the kernels take them."""
     N, C, H, W = x.shape
     F, _, HH, WW = w.shape
@@ -198,7 +198,7 @@ def _part(g, count, groups):
     return slice(g * (count // groups), (g + 1) * (count // groups))
 
 
-def _checked(where, x, w, b, conv_param):
+def conv_checked(where, x, w, b, conv_param):
     """The arrays in one floating type and the settings, once everything fits together."""
     settings = conv_settings(where, conv_param)
     x, w, b = check.floats(where, x=x, w=w, b=b)

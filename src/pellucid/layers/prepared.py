@@ -1,0 +1,79 @@
+"""Convolution for networks that are no longer trained: batch norm folded in, filters laid out once.
+
+In test mode, batch norm multiplies each channel by a number and adds another. A convolution in front of it can do both:
+
+    gamma * (w . x + b - mean) / sqrt(var + eps) + beta  =  (s w) . x + s (b - mean) + beta
+
+with s = gamma / sqrt(var + eps).
+"""
+
+import threading
+
+import numpy as np
+
+from pellucid import check
+from pellucid.kernels import convolution as kernels
+from pellucid.layers.channels_last import as_channels_last
+from pellucid.layers.convolution import conv_checked, conv_geometry
+
+
+def fold_batchnorm(w, b, gamma, beta, running_mean, running_var, eps=1e-5):
+    """Filters and biases that do what a convolution and the batch norm after it do in test mode.
+
+    Parameters
+    ----------
+    w, b : arrays (F, C / groups, HH, WW), (F,)
+        Filters and biases.
+    gamma, beta, running_mean, running_var : arrays (F,)
+        Of the batch norm; ``eps`` as it was trained with.
+
+    Returns
+    -------
+    w, b : arrays of the same shapes and type
+    """
+    where = "fold_batchnorm"
+    given = check.floats(where, w=w, b=b, gamma=gamma, beta=beta, running_mean=running_mean, running_var=running_var)
+    w, b, *norm = given
+    if w.ndim != 4:
+        raise ValueError(f"{where}: w has shape {w.shape}; it must have four axes (F, C, HH, WW)")
+    names = ("b", "gamma", "beta", "running_mean", "running_var")
+    for name, array in zip(names, (b, *norm), strict=True):
+        check.shape(where, name, array, (w.shape[0],), "one number for each filter of w")
+    gamma, beta, mean, var = (array.astype(np.float64) for array in norm)
+    eps = check.number(where, "eps", eps, least=0)
+    scale = gamma / np.sqrt(var + eps)
+    folded = (w * scale[:, None, None, None]).astype(w.dtype)
+    return folded, (scale * (b - mean) + beta).astype(w.dtype)
+
+
+class PreparedConvolution:
+    """A convolution whose filters stay as they are: they are laid out for the kernels at the first call.
+
+    ``PreparedConvolution(w, b, conv_param)(x)`` is ``conv_forward_fast(x, w, b, conv_param)[0]``; with ``relu``
+    negative results become zero. Several threads may call it at once.
+
+    Parameters
+    ----------
+    w, b, conv_param
+        As `conv_forward_naive` takes them; w and b are copied.
+    relu : bool
+        Whether a ReLU follows.
+    """
+
+    def __init__(self, w, b, conv_param, relu=False):
+        self.w, self.b = np.array(w, order="C"), np.array(b, order="C")
+        self.conv_param = dict(conv_param)
+        self.relu = bool(relu)
+        self._laid_out = {}  # by algorithm and type: what the plan takes depends on the images
+        self._lock = threading.Lock()
+
+    def __call__(self, x):
+        """(N, C, H, W) -> (N, F, H_out, W_out), channels-last in memory."""
+        x, w, b, settings = conv_checked("PreparedConvolution", x, self.w, self.b, self.conv_param)
+        g = conv_geometry(x, w, settings)
+        with self._lock:
+            algorithm = kernels.prepared_algorithm(g, w.dtype, settings.algorithm)
+            if (algorithm, w.dtype) not in self._laid_out:
+                self._laid_out[algorithm, w.dtype] = kernels.prepare(w, g, algorithm)
+            filters = self._laid_out[algorithm, w.dtype]
+        return kernels.forward(as_channels_last(x), filters, b, g, relu=self.relu).transpose(0, 3, 1, 2)
