@@ -84,10 +84,11 @@ def measure(threads: int) -> dict[str, float]:
 @njit(parallel=True, nogil=True)
 def _multiply_add(a, b, c, taps, threads, products, K, COLUMNS):
     size = ROWS * COLUMNS
+    a_rows, c_rows = np.arange(ROWS) * K, np.arange(ROWS) * COLUMNS
     for part in prange(threads):
         for _ in range(products):
-            product(a, part * ROWS * K, taps, K, 1, b, part * K * COLUMNS, 0, COLUMNS, c, part * size, COLUMNS,
-                    c, part * size, COLUMNS, taps.size, K, ROWS, COLUMNS)  # fmt: skip
+            product(a, part * ROWS * K, a_rows, taps, 1, b, part * K * COLUMNS, 0, COLUMNS, c, part * size, c_rows,
+                    c, part * size, c_rows, 0, taps.size, K, ROWS, COLUMNS)  # fmt: skip
 
 
 def _peak_gflops(threads: int) -> float:

@@ -220,28 +220,33 @@ class OurNetwork:
 
 
 def inference(network: Network, weights: dict[str, np.ndarray], x: np.ndarray) -> Run:
-    """Scores of the folded network. The place to change when there are functions that keep no cache."""
+    """Scores of the folded network: its filters are laid out once, no cache is kept."""
     if network.activation == "gelu" and not hasattr(layers, "gelu_forward"):
         raise Skipped("pellucid.layers has no gelu_forward yet")
+    relu = network.activation == "relu"
 
-    def sandwich(name: str, step: Sandwich, x: np.ndarray) -> np.ndarray:
-        given = x, weights[f"{name}_w"], weights[f"{name}_b"], conv_param(step)
-        if network.activation == "relu" and step.pool:
-            return layers.conv_relu_pool_forward(*given, pool_param(step.pool))[0]
-        if network.activation == "relu":
-            return layers.conv_relu_forward(*given)[0]
-        out, _ = layers.conv_forward_fast(*given)
-        if step.pool:
-            out, _ = layers.max_pool_forward_fast(out, pool_param(step.pool))
-        return layers.gelu_forward(out)[0]
+    def prepared(name: str, step: Sandwich) -> Callable[[np.ndarray], np.ndarray]:
+        convolve = layers.PreparedConvolution(weights[f"{name}_w"], weights[f"{name}_b"], conv_param(step), relu)
+
+        def sandwich(x: np.ndarray) -> np.ndarray:
+            out = convolve(x)
+            if step.pool:
+                out, _ = layers.max_pool_forward_fast(out, pool_param(step.pool))
+            return out if relu else layers.gelu_forward(out)[0]
+
+        return sandwich
+
+    steps: list[Any] = []
+    for i, step in enumerate(network.steps):
+        if isinstance(step, Residual):
+            steps.append((prepared(f"{i}_first", step.first), prepared(f"{i}_second", step.second)))
+        else:
+            steps.append(prepared(str(i), step))
 
     def scores() -> np.ndarray:
         out = x
-        for i, step in enumerate(network.steps):
-            if isinstance(step, Residual):
-                out = out + sandwich(f"{i}_second", step.second, sandwich(f"{i}_first", step.first, out))
-            else:
-                out = sandwich(str(i), step, out)
+        for step in steps:
+            out = out + step[1](step[0](out)) if isinstance(step, tuple) else step(out)
         out, _ = layers.max_pool_forward_fast(out, pool_param(network.last_pool))
         return out.reshape(len(x), -1) @ weights["linear"]
 

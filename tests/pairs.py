@@ -180,6 +180,7 @@ CASES: dict[str, list[Case]] = {
     "avg_pool": POOL + TIES,
     "affine": AFFINE,
     "relu": [Case(name, {"x": waves(*x)}) for name, x in SHAPES],
+    "gelu": [Case(name, {"x": 3 * waves(*x)}) for name, x in SHAPES],
     "dropout": DROPOUT,
     "batchnorm": BATCHNORM,
     "layernorm": LAYERNORM,

@@ -72,6 +72,7 @@ REFERENCES = {
     "avg_pool": avg_pool,
     "affine": affine,
     "relu": torch.relu,
+    "gelu": F.gelu,
     "batchnorm": batchnorm,
     "layernorm": layernorm,
     "spatial_batchnorm": batchnorm,

@@ -24,12 +24,13 @@ What was tried: see `benchmarks/convolution_bands.py` for BAND_PIXELS.
 
 from __future__ import annotations
 
+import numpy as np
 from numba import prange
 
 from pellucid.kernels.jit import inner, kernel
 from pellucid.kernels.moves import clear, copy
 from pellucid.kernels.processor import ROWS
-from pellucid.kernels.product import product
+from pellucid.kernels.product import every, product
 
 BAND_PIXELS = 256
 """Results of one image that are computed from one band."""
@@ -86,6 +87,12 @@ def correlate_share(
     band_blocks = (count_h + band_rows - 1) // band_rows
     blocks = groups * ((F // groups + BLOCK - 1) // BLOCK)
     band0 = part * (bands.size // parts)
+    pitch = (W if in_place else columns) * C
+    places, targets = np.empty(band_rows * count_w, np.int64), np.empty(band_rows * count_w, np.int64)
+    for i in range(band_rows):
+        for j in range(count_w):
+            places[i * count_w + j] = i * step * pitch + j * step * C
+            targets[i * count_w + j] = (i * W_mem + j) * spread * F
     items = N * band_blocks * splits
     for item in range(items * part // parts, items * (part + 1) // parts):
         n, i0, split = item // splits // band_blocks, item // splits % band_blocks * band_rows, item % splits
@@ -95,43 +102,39 @@ def correlate_share(
         target = ((n * H_mem + first_h + i0 * spread) * W_mem + first_w) * F
         if in_place:
             seen = image + ((start_h + i0 * step) * W + start_w) * C
-            correlate_band(x, seen, W * C, C, w, bias, groups, K, BLOCK, taps, out, target, W_mem, F,
-                           rows, count_w, step, spread, first_block, last_block, relu)  # fmt: skip
+            correlate_band(x, seen, places, C, w, bias, groups, K, BLOCK, taps, out, target, targets, F,
+                           rows * count_w, first_block, last_block, relu)  # fmt: skip
         else:
             lay_band(x, image, H, W, C, start_h + i0 * step, start_w, bands, band0, (rows - 1) * step + span_h, columns)
-            correlate_band(bands, band0, columns * C, C, w, bias, groups, K, BLOCK, taps, out, target, W_mem, F,
-                           rows, count_w, step, spread, first_block, last_block, relu)  # fmt: skip
+            correlate_band(bands, band0, places, C, w, bias, groups, K, BLOCK, taps, out, target, targets, F,
+                           rows * count_w, first_block, last_block, relu)  # fmt: skip
 
 
 @inner
 def correlate_band(
-    a, a0, pitch, C, w, bias, groups, K, BLOCK, taps, out, out0, W_mem, F, rows, count_w, step, spread,
-    first_block, last_block, relu,
+    a, a0, places, C, w, bias, groups, K, BLOCK, taps, out, out0, targets, F, pixels, first_block, last_block, relu
 ):  # fmt: skip
-    """The results of one band: its filter blocks, a panel of its weights at a time, every row, ROWS pixels at a
-    time."""
+    """The results of one band: its filter blocks, a panel of their weights at a time, ROWS pixels at a time."""
     R, C_seen, F_group = taps.size, C // groups, F // groups
     blocks = (F_group + BLOCK - 1) // BLOCK
     at_once = max(1, PANEL_NUMBERS // (K * BLOCK))
+    nowhere = np.zeros(pixels, np.int64)  # every row starts at the same bias
     for block in range(first_block, last_block):
         g, f0 = block // blocks, block % blocks * BLOCK
-        filters = min(BLOCK, F_group - f0)
+        filters, target = min(BLOCK, F_group - f0), out0 + g * F_group + f0
         for r in range(0, R, at_once):
             some = taps[r : r + at_once]
-            for i in range(rows):
-                for j in range(0, count_w, ROWS):
-                    target = out0 + (i * W_mem + j) * spread * F + g * F_group + f0
-                    product(
-                        a, a0 + i * step * pitch + j * step * C + g * C_seen, some, step * C, 1,
-                        w, (block * R + r) * K * BLOCK, K * BLOCK, BLOCK,
-                        bias if r == 0 else out, block * BLOCK if r == 0 else target, 0 if r == 0 else spread * F,
-                        out, target, spread * F,
-                        some.size, K, min(ROWS, count_w - j), filters,
-                    )  # fmt: skip
+            for p in range(0, pixels, ROWS):
+                product(
+                    a, a0 + g * C_seen, places, some, 1,
+                    w, (block * R + r) * K * BLOCK, K * BLOCK, BLOCK,
+                    bias if r == 0 else out, block * BLOCK if r == 0 else target, nowhere if r == 0 else targets,
+                    out, target, targets,
+                    p, some.size, K, min(ROWS, pixels - p), filters,
+                )  # fmt: skip
         if relu:
-            for i in range(rows):
-                for j in range(count_w):
-                    cut_negative(out, out0 + (i * W_mem + j) * spread * F + g * F_group + f0, filters)
+            for p in range(pixels):
+                cut_negative(out, target + targets[p], filters)
 
 
 @inner
@@ -188,6 +191,7 @@ def gradient_band(
 ):  # fmt: skip
     """What one band adds to the sums: every filter block, every tap, ROWS of its numbers at a time."""
     T, C_seen, F_group = taps.size, C // groups, F // groups
+    side_by_side, below = every(1, ROWS), every(F_group, ROWS)
     for g in range(groups):
         for f0 in range(0, F_group, BLOCK):
             filters = min(BLOCK, F_group - f0)
@@ -197,9 +201,9 @@ def gradient_band(
                 for k in range(0, K, ROWS):
                     target = sums0 + ((g * T + t) * K + k) * F_group + f0
                     product(
-                        a, a0 + g * C_seen + taps[t] + k, lines, 1, step * C,
+                        a, a0 + g * C_seen + taps[t] + k, side_by_side, lines, step * C,
                         panels, panel0, W_out * BLOCK, BLOCK,
-                        sums, target, F_group,
-                        sums, target, F_group,
-                        rows, W_out, min(ROWS, K - k), filters,
+                        sums, target, below,
+                        sums, target, below,
+                        0, rows, W_out, min(ROWS, K - k), filters,
                     )  # fmt: skip

@@ -1,9 +1,9 @@
 """The building block: a batch-reduce matrix product on one register tile.
 
-    c[i, j] = s[i, j] + sum over r < R, k < K of a[taps[r] + i*a_i + k*a_k] * b[r*b_r + k*b_k + j]
+    c[i, j] = s[i, j] + sum over r < R, k < K of a[a_rows[i] + taps[r] + k*a_k] * b[r*b_r + k*b_k + j]
 
 for ``rows`` <= ROWS rows and ``columns`` <= VECTORS * LANES columns. It is the product of Georganas et al. 2019
-(arXiv:1906.06440), with every stride given at run time and the places of ``a`` read from a table: a convolution needs
+(arXiv:1906.06440), with every step given at run time and the places of ``a`` read from tables: a convolution needs
 no im2col with it, because the windows are never laid out, only visited.
 
 In words: the tile of sums starts at zero and stays in registers; for every
@@ -26,14 +26,17 @@ import numpy as np
 from numba import njit, types
 from numba.extending import intrinsic
 
+from pellucid.kernels.jit import inner
 from pellucid.kernels.processor import ROWS, VECTOR_BYTES, VECTORS, WIDE_ROWS, WIDE_VECTORS
 from pellucid.kernels.vectors import I64, Emitter, data_pointer
 
-ARGUMENTS = "a a0 taps a_i a_k b b0 b_r b_k s s0 s_i c c0 c_i R K rows columns".split()  # noqa: SIM905
-"""Flat arrays; a0, b0, s0, c0 are where to start in them. All strides count numbers."""
+ARGUMENTS = "a a0 a_rows taps a_k b b0 b_r b_k s s0 s_rows c c0 c_rows i0 R K rows columns".split()  # noqa: SIM905
+"""Flat arrays; a0, b0, s0, c0 are where to start in them. a_rows, s_rows and c_rows say where row i of each starts, at
+[i0 + i], so that neighbouring rows of a tile may be anywhere: pixels of two lines of a narrow image. Steps count
+numbers."""
 
 
-def product_plain(a, a0, taps, a_i, a_k, b, b0, b_r, b_k, s, s0, s_i, c, c0, c_i, R, K, rows, columns):
+def product_plain(a, a0, a_rows, taps, a_k, b, b0, b_r, b_k, s, s0, s_rows, c, c0, c_rows, i0, R, K, rows, columns):
     """The formula as loops: what the vector form is compared with, and what runs where there are no vectors."""
     sums = np.zeros(columns, c.dtype)
     for i in range(rows):
@@ -41,20 +44,28 @@ def product_plain(a, a0, taps, a_i, a_k, b, b0, b_r, b_k, s, s0, s_i, c, c0, c_i
             sums[j] = 0
         for r in range(R):
             for k in range(K):
-                factor = a[a0 + taps[r] + i * a_i + k * a_k]
+                factor = a[a0 + a_rows[i0 + i] + taps[r] + k * a_k]
                 start = b0 + r * b_r + k * b_k
                 for j in range(columns):
                     sums[j] += factor * b[start + j]
         for j in range(columns):
-            c[c0 + i * c_i + j] = s[s0 + i * s_i + j] + sums[j]
+            c[c0 + c_rows[i0 + i] + j] = s[s0 + s_rows[i0 + i] + j] + sums[j]
+
+
+@inner
+def every(step, count):
+    """The table of rows that lie ``step`` numbers apart."""
+    return np.arange(count) * step
 
 
 def make_product(ROWS: int, VECTORS: int, VECTOR_BYTES: int) -> Any:
     """The vector form of `product_plain` for a tile of ROWS rows and VECTORS vectors."""
 
     @intrinsic
-    def product(typingctx, a, a0, taps, a_i, a_k, b, b0, b_r, b_k, s, s0, s_i, c, c0, c_i, R, K, rows, columns):
-        arrays = {"a": a, "taps": taps, "b": b, "s": s, "c": c}
+    def product(
+        typingctx, a, a0, a_rows, taps, a_k, b, b0, b_r, b_k, s, s0, s_rows, c, c0, c_rows, i0, R, K, rows, columns
+    ):  # fmt: skip
+        arrays = {"a": a, "a_rows": a_rows, "taps": taps, "b": b, "s": s, "s_rows": s_rows, "c": c, "c_rows": c_rows}
         signature = types.void(*(arrays.get(name, types.intp) for name in ARGUMENTS))
 
         def codegen(context, builder, signature, values):
@@ -83,8 +94,10 @@ def _emit_product(emit, given, ROWS, VECTORS, masks):
     load = emit.load if masks is None else emit.load_masked
     extra = [()] * VECTORS if masks is None else [(mask,) for mask in masks]
     last_row = builder.sub(given["rows"], I64(1))
-    row = [_at_most(builder, i, last_row) for i in range(ROWS)]
-    a_row = [builder.mul(given["a_i"], i) for i in row]
+    row = [builder.add(given["i0"], _at_most(builder, i, last_row)) for i in range(ROWS)]
+    a_row, s_row, c_row = (
+        [builder.load(builder.gep(given[table], [i])) for i in row] for table in ("a_rows", "s_rows", "c_rows")
+    )
     a = emit.pointer(given["a"], given["a0"])
     b = emit.pointer(given["b"], given["b0"])
 
@@ -128,14 +141,12 @@ def _emit_product(emit, given, ROWS, VECTORS, masks):
     builder.position_at_end(done)
     totals = []  # all of s is read before any of c is written: they may be the same, and the last row stands in twice
     for i in range(ROWS):
-        s_row = emit.pointer(given["s"], given["s0"], builder.mul(given["s_i"], row[i]))
         for j in range(VECTORS):
-            start = load(emit.pointer(s_row, I64(j * emit.lanes)), *extra[j])
+            start = load(emit.pointer(given["s"], given["s0"], s_row[i], I64(j * emit.lanes)), *extra[j])
             totals.append(builder.fadd(start, updated[i * VECTORS + j]))
     for i in range(ROWS):
-        c_row = emit.pointer(given["c"], given["c0"], builder.mul(given["c_i"], row[i]))
         for j in range(VECTORS):
-            target = emit.pointer(c_row, I64(j * emit.lanes))
+            target = emit.pointer(given["c"], given["c0"], c_row[i], I64(j * emit.lanes))
             if masks is None:
                 emit.store(totals[i * VECTORS + j], target)
             else:

@@ -19,7 +19,7 @@ from numba import prange
 from pellucid.kernels.jit import inner, kernel
 from pellucid.kernels.moves import clear, copy
 from pellucid.kernels.processor import ROWS
-from pellucid.kernels.product import product
+from pellucid.kernels.product import every, product
 
 
 @kernel
@@ -60,6 +60,7 @@ def scatter_share(
 ):  # fmt: skip
     image, pitch = part * (images.size // parts), columns * C
     blocks = (run + BLOCK - 1) // BLOCK
+    lines, below = every(W_out * F, ROWS), every(stride * pitch, ROWS)
     for n in range(N * part // parts, N * (part + 1) // parts):
         clear(images, image, rows * pitch)
         for i in range(0, H_out, ROWS):
@@ -68,11 +69,11 @@ def scatter_share(
                     for q in range(blocks):
                         target = image + (i * stride + r) * pitch + j * stride * C + q * BLOCK
                         product(
-                            dout, ((n * H_out + i) * W_out + j) * F, taps, W_out * F, 1,
+                            dout, ((n * H_out + i) * W_out + j) * F, lines, taps, 1,
                             w, (r * blocks + q) * F * BLOCK, 0, BLOCK,
-                            images, target, stride * pitch,
-                            images, target, stride * pitch,
-                            1, F, min(ROWS, H_out - i), min(BLOCK, run - q * BLOCK),
+                            images, target, below,
+                            images, target, below,
+                            0, 1, F, min(ROWS, H_out - i), min(BLOCK, run - q * BLOCK),
                         )  # fmt: skip
         for y in range(H):
             source, target = image + (y + pad) * pitch + pad * C, (n * H + y) * W * C

@@ -27,7 +27,7 @@ from numba import prange
 
 from pellucid.kernels.jit import inner, kernel
 from pellucid.kernels.processor import ROWS, WIDE_ROWS
-from pellucid.kernels.product import product, wide_product
+from pellucid.kernels.product import every, product, wide_product
 from pellucid.kernels.transforms import (
     transform_filter,
     transform_gradient,
@@ -36,6 +36,7 @@ from pellucid.kernels.transforms import (
     transform_output,
 )
 
+MOST_ROWS = max(ROWS, WIDE_ROWS)
 APART = 80
 """Numbers left free between the 36 planes of an array of factors, five cache lines. The planes of usual sizes would
 start
@@ -130,6 +131,7 @@ def multiply(v, v0, u, m, m0, C, F, BLOCK, wide, taps, tiles, most, zero):
     """m[e] = v[e] @ u[e] for every e. A block of filters fills a wide register tile, or one of the usual form."""
     blocks = (F + BLOCK - 1) // BLOCK
     pitch = blocks * BLOCK
+    source_rows, rows, nowhere = every(C, MOST_ROWS), every(pitch, MOST_ROWS), every(0, MOST_ROWS)
     for e in range(36):
         for q in range(blocks):
             panel = e * (blocks * C * BLOCK + APART) + q * C * BLOCK
@@ -137,11 +139,11 @@ def multiply(v, v0, u, m, m0, C, F, BLOCK, wide, taps, tiles, most, zero):
                 source = v0 + e * (most * C + APART) + t * C
                 target = m0 + e * (most * pitch + APART) + t * pitch + q * BLOCK
                 if wide:
-                    wide_product(v, source, taps, C, 1, u, panel, 0, BLOCK, zero, 0, 0, m, target, pitch,
-                                 1, C, min(WIDE_ROWS, tiles - t), BLOCK)  # fmt: skip
+                    wide_product(v, source, source_rows, taps, 1, u, panel, 0, BLOCK, zero, 0, nowhere, m, target, rows,
+                                 0, 1, C, min(WIDE_ROWS, tiles - t), BLOCK)  # fmt: skip
                 else:
-                    product(v, source, taps, C, 1, u, panel, 0, BLOCK, zero, 0, 0, m, target, pitch,
-                            1, C, min(ROWS, tiles - t), BLOCK)  # fmt: skip
+                    product(v, source, source_rows, taps, 1, u, panel, 0, BLOCK, zero, 0, nowhere, m, target, rows,
+                            0, 1, C, min(ROWS, tiles - t), BLOCK)  # fmt: skip
 
 
 @inner
@@ -256,19 +258,21 @@ def gradient_products(
 ):  # fmt: skip
     """sums[e, c, f] += sum over tiles of v[e, c, tile] * d[e, f, tile]; ``fresh`` sums start at zero."""
     groups, blocks = (C + LANES - 1) // LANES, (F + BLOCK - 1) // BLOCK
+    side_by_side, below, nowhere = every(1, ROWS), every(F, ROWS), every(0, ROWS)
     for e in range(e_from, e_to):
         for f in range(f_from, f_to, BLOCK):
             for c in range(0, C, ROWS):
                 group = c // LANES
                 into_group = c - min(group * LANES, C - LANES)  # the last group overlaps the one before
                 rows = min(ROWS, C - c, (group + 1) * LANES - c)
+                source = v0 + e * (groups * most * LANES + APART) + group * most * LANES + into_group
                 target = s0 + e * (C * F + APART) + c * F + f
                 product(
-                    v, v0 + e * (groups * most * LANES + APART) + group * most * LANES + into_group, taps, 1, LANES,
+                    v, source, side_by_side, taps, LANES,
                     d, d0 + e * (blocks * most * BLOCK + APART) + f // BLOCK * most * BLOCK, 0, BLOCK,
-                    zero if fresh else sums, 0 if fresh else target, 0 if fresh else F,
-                    sums, target, F,
-                    1, tiles, rows, min(BLOCK, F - f),
+                    zero if fresh else sums, 0 if fresh else target, nowhere if fresh else below,
+                    sums, target, below,
+                    0, 1, tiles, rows, min(BLOCK, F - f),
                 )  # fmt: skip
 
 

@@ -39,6 +39,14 @@ from pellucid.layers.dropout import (
     dropout_forward_fast,
     dropout_forward_naive,
 )
+from pellucid.layers.gelu import (
+    gelu_backward,
+    gelu_backward_fast,
+    gelu_backward_naive,
+    gelu_forward,
+    gelu_forward_fast,
+    gelu_forward_naive,
+)
 from pellucid.layers.layernorm import (
     layernorm_backward,
     layernorm_backward_fast,

@@ -166,8 +166,8 @@ batchnorm_forward = batchnorm_forward_fast
 batchnorm_backward_alt = batchnorm_backward_fast
 
 
-def _checked(where, x, gamma, beta, bn_param):
-    """The arrays in one floating type, the mode, and the numbers of ``bn_param`` with their defaults filled in."""
+def bn_settings(where, bn_param, D, dtype):
+    """Read ``bn_param``: mode, eps, momentum, running_mean and running_var (D,) in the given type."""
     check.known_keys(where, "bn_param", bn_param, BN_KEYS, required=("mode",))
     mode = bn_param["mode"]
     if mode not in ("train", "test"):
@@ -175,16 +175,21 @@ def _checked(where, x, gamma, beta, bn_param):
             f'{where}: Invalid forward batchnorm mode "{mode}"; it must be train or test'
             f"{check.did_you_mean(mode, ('train', 'test'))}"
         )
+    eps = check.number(where, "bn_param['eps']", bn_param.get("eps", 1e-5), least=0)
+    momentum = check.number(where, "bn_param['momentum']", bn_param.get("momentum", 0.9), least=0, most=1)
+    running = []
+    for key in ("running_mean", "running_var"):
+        statistic = np.asarray(bn_param.get(key, np.zeros(D))).astype(dtype)
+        check.shape(where, f"bn_param[{key!r}]", statistic, (D,), "one number for each feature of x")
+        running.append(statistic)
+    return mode, eps, momentum, *running
+
+
+def _checked(where, x, gamma, beta, bn_param):
+    """The arrays in one floating type, and the settings."""
     x, gamma, beta = check.floats(where, x=x, gamma=gamma, beta=beta)
     check.rows(where, "x", x)
     D = x.shape[1]
     check.shape(where, "gamma", gamma, (D,), "one number for each feature of x")
     check.shape(where, "beta", beta, (D,), "one number for each feature of x")
-    eps = check.number(where, "bn_param['eps']", bn_param.get("eps", 1e-5), least=0)
-    momentum = check.number(where, "bn_param['momentum']", bn_param.get("momentum", 0.9), least=0, most=1)
-    running = []
-    for key in ("running_mean", "running_var"):
-        statistic = np.asarray(bn_param.get(key, np.zeros(D))).astype(x.dtype)
-        check.shape(where, f"bn_param[{key!r}]", statistic, (D,), "one number for each feature of x")
-        running.append(statistic)
-    return x, gamma, beta, mode, eps, momentum, *running
+    return x, gamma, beta, *bn_settings(where, bn_param, D, x.dtype)

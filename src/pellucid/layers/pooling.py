@@ -12,10 +12,16 @@ what it got. No choice passes a numerical check at a tie: the function has a kin
 import numpy as np
 
 from pellucid import check
+from pellucid.kernels import pooling as kernels
+from pellucid.kernels import workspace
+from pellucid.kernels.arrays import flat
+from pellucid.kernels.rows import launch
 from pellucid.layers.channels_last import as_channels_last
-from pellucid.shapes import output_size, tap, window
+from pellucid.shapes import output_size, window
 
 POOL_KEYS = ("pool_height", "pool_width", "stride")
+SIDE_BY_SIDE = (2, 2, 2)
+"""Height, width and stride of the windows that nearly every network uses; they have kernels of their own."""
 
 
 def max_pool_forward_naive(x, pool_param):
@@ -39,7 +45,7 @@ def max_pool_forward_naive(x, pool_param):
     ValueError, TypeError
         A window larger than the image, a stride below 1, an unknown or missing key.
     """
-    x, (HH, WW, stride) = _checked("max_pool_forward_naive", x, pool_param)
+    x, (HH, WW, stride) = checked_pool("max_pool_forward_naive", x, pool_param)
     N, C, H, W = x.shape
     H_out = output_size(H, HH, stride)
     W_out = output_size(W, WW, stride)
@@ -85,45 +91,43 @@ def max_pool_backward_naive(dout, cache):
 
 
 def max_pool_forward_fast(x, pool_param):
-    """The fast twin of `max_pool_forward_naive`: one comparison of whole arrays for each tap of the window.
+    """The fast twin of `max_pool_forward_naive`: one walk over the pixels, which notes which tap was the largest.
 
     The result is channels-last in memory, seen as (N, C, H_out, W_out).
     """
-    x, (HH, WW, stride) = _checked("max_pool_forward_fast", x, pool_param)
+    x, (HH, WW, stride) = checked_pool("max_pool_forward_fast", x, pool_param)
     N, C, H, W = x.shape
     H_out = output_size(H, HH, stride)
     W_out = output_size(W, WW, stride)
 
     x_last = as_channels_last(x)
-    taps = _taps(HH, WW, H_out, W_out, stride)
-    out = x_last[:, *taps[0]].copy()
-    for rows, cols in taps[1:]:
-        np.maximum(out, x_last[:, rows, cols], out=out)
-    return out.transpose(0, 3, 1, 2), (x_last, out, pool_param)
+    out = workspace.empty((N, H_out, W_out, C), x.dtype)
+    taps = workspace.empty(out.shape, np.uint8 if HH * WW <= 256 else x.dtype)  # (N, H_out, W_out, C)
+    if (HH, WW, stride) == SIDE_BY_SIDE:
+        launch(kernels.max_pool_2x2, x.size, flat(x_last), N, H, W, C, flat(out), flat(taps))
+    else:
+        sizes = N, H, W, C, HH, WW, stride, H_out, W_out
+        launch(kernels.max_pool, x.size, flat(x_last), *sizes, flat(out), flat(taps))
+    return out.transpose(0, 3, 1, 2), (taps, x.shape, x.dtype, (HH, WW, stride))
 
 
 def max_pool_backward_fast(dout, cache):
-    """The fast twin of `max_pool_backward_naive`.
-
-    Goes through the taps in scan order; a tap that equals the maximum takes the gradient and leaves none for the rest.
-    """
-    x_last, out, pool_param = cache
-    HH, WW, stride = _settings("max_pool_backward_fast", pool_param)
-    N, H_out, W_out, C = out.shape
-    dout = check.upstream("max_pool_backward_fast", dout, out, (N, C, H_out, W_out)).transpose(0, 2, 3, 1)
-
-    dx = np.zeros_like(x_last)
-    waiting = np.ones(out.shape, dtype=bool)  # stops whose maximum has not been met yet
-    for rows, cols in _taps(HH, WW, H_out, W_out, stride):
-        first = (x_last[:, rows, cols] == out) & waiting
-        waiting &= ~first
-        dx[:, rows, cols] += np.where(first, dout, 0)
+    """The fast twin of `max_pool_backward_naive`: every pixel is written once."""
+    taps, (N, C, H, W), dtype, (HH, WW, stride) = cache
+    _, H_out, W_out, _ = taps.shape
+    dx = workspace.empty((N, H, W, C), dtype)
+    dout = as_channels_last(check.upstream("max_pool_backward_fast", dout, dx, (N, C, H_out, W_out)))
+    if (HH, WW, stride) == SIDE_BY_SIDE:
+        launch(kernels.unpool_2x2, dx.size, flat(dout), flat(taps), N, H, W, C, flat(dx))
+    else:
+        sizes = N, H, W, C, HH, WW, stride, H_out, W_out
+        launch(kernels.unpool, dx.size, flat(dout), flat(taps), *sizes, flat(dx))
     return dx.transpose(0, 3, 1, 2)
 
 
 def avg_pool_forward_naive(x, pool_param):
     """Average pooling, stop by stop: as `max_pool_forward_naive`, with the mean of each window."""
-    x, (HH, WW, stride) = _checked("avg_pool_forward_naive", x, pool_param)
+    x, (HH, WW, stride) = checked_pool("avg_pool_forward_naive", x, pool_param)
     N, C, H, W = x.shape
     H_out = output_size(H, HH, stride)
     W_out = output_size(W, WW, stride)
@@ -153,38 +157,26 @@ def avg_pool_backward_naive(dout, cache):
 
 
 def avg_pool_forward_fast(x, pool_param):
-    """The fast twin of `avg_pool_forward_naive`: one addition of whole arrays for each tap of the window."""
-    x, (HH, WW, stride) = _checked("avg_pool_forward_fast", x, pool_param)
+    """The fast twin of `avg_pool_forward_naive`: one walk over the pixels; the result is channels-last in memory."""
+    x, (HH, WW, stride) = checked_pool("avg_pool_forward_fast", x, pool_param)
     N, C, H, W = x.shape
     H_out = output_size(H, HH, stride)
     W_out = output_size(W, WW, stride)
 
-    x_last = x.transpose(0, 2, 3, 1)
-    out = np.zeros((N, H_out, W_out, C), dtype=x.dtype)
-    for rows, cols in _taps(HH, WW, H_out, W_out, stride):
-        out += x_last[:, rows, cols]
-    out /= HH * WW
-    return out.transpose(0, 3, 1, 2), (x.shape, x.dtype, pool_param)
+    out = workspace.empty((N, H_out, W_out, C), x.dtype)
+    sizes = N, H, W, C, HH, WW, stride, H_out, W_out
+    launch(kernels.average_pool, x.size, flat(as_channels_last(x)), *sizes, flat(out))
+    return out.transpose(0, 3, 1, 2), (x.dtype, sizes)
 
 
 def avg_pool_backward_fast(dout, cache):
-    """The fast twin of `avg_pool_backward_naive`: one addition of whole arrays for each tap of the window."""
-    (N, C, H, W), dtype, pool_param = cache
-    HH, WW, stride = _settings("avg_pool_backward_fast", pool_param)
-    H_out = output_size(H, HH, stride)
-    W_out = output_size(W, WW, stride)
-    dx = np.zeros((N, H, W, C), dtype=dtype)
-    dout = check.upstream("avg_pool_backward_fast", dout, dx, (N, C, H_out, W_out))
-
-    share = dout.transpose(0, 2, 3, 1) / (HH * WW)
-    for rows, cols in _taps(HH, WW, H_out, W_out, stride):
-        dx[:, rows, cols] += share
+    """The fast twin of `avg_pool_backward_naive`: every pixel is written once."""
+    dtype, sizes = cache
+    N, H, W, C, HH, WW, stride, H_out, W_out = sizes
+    dx = workspace.empty((N, H, W, C), dtype)
+    dout = as_channels_last(check.upstream("avg_pool_backward_fast", dout, dx, (N, C, H_out, W_out)))
+    launch(kernels.average_unpool, dx.size, flat(dout), *sizes, flat(dx))
     return dx.transpose(0, 3, 1, 2)
-
-
-def _taps(HH, WW, H_out, W_out, stride):
-    """For each tap of the window in scan order, the rows and columns that it sees over all stops."""
-    return [(tap(r, H_out, stride), tap(s, W_out, stride)) for r in range(HH) for s in range(WW)]
 
 
 def _settings(where, pool_param):
@@ -194,7 +186,8 @@ def _settings(where, pool_param):
     return HH, WW, stride
 
 
-def _checked(where, x, pool_param):
+def checked_pool(where, x, pool_param):
+    """The images in a floating type, and the window's height, width and stride."""
     HH, WW, stride = _settings(where, pool_param)
     (x,) = check.floats(where, x=x)
     check.images(where, "x", x)

@@ -13,13 +13,9 @@ from typing import NamedTuple
 import numpy as np
 
 from pellucid import check
-from pellucid.layers.batchnorm import (
-    batchnorm_backward_fast,
-    batchnorm_backward_naive,
-    batchnorm_forward_fast,
-    batchnorm_forward_naive,
-)
-from pellucid.layers.channels_last import as_channels_last
+from pellucid.kernels.activations import GELU, NONE, RELU
+from pellucid.layers import pixel_norm
+from pellucid.layers.batchnorm import batchnorm_backward_naive, batchnorm_forward_naive
 from pellucid.layers.layernorm import (
     LN_KEYS,
     LayerNormCache,
@@ -28,6 +24,7 @@ from pellucid.layers.layernorm import (
     layernorm_forward_fast,
     layernorm_forward_naive,
 )
+from pellucid.layers.pooling import SIDE_BY_SIDE, checked_pool, max_pool_backward_fast, max_pool_forward_fast
 from pellucid.layers.sums import column_sums
 
 
@@ -79,19 +76,71 @@ def spatial_batchnorm_backward_naive(dout, cache):
 
 
 def spatial_batchnorm_forward_fast(x, gamma, beta, bn_param):
-    """The fast twin of `spatial_batchnorm_forward_naive`: a channels-last ``x`` is read as pixels without a copy."""
-    x, gamma, beta = _checked_images("spatial_batchnorm_forward_fast", x, gamma, beta)
-    N, C, H, W = x.shape
-    out, cache = batchnorm_forward_fast(as_channels_last(x).reshape(N * H * W, C), gamma, beta, bn_param)
-    return out.reshape(N, H, W, C).transpose(0, 3, 1, 2), (x.shape, cache)
+    """The fast twin of `spatial_batchnorm_forward_naive`: x is read twice, once for the statistics."""
+    return _norm_forward(x, gamma, beta, bn_param, NONE)
 
 
 def spatial_batchnorm_backward_fast(dout, cache):
-    """The fast twin of `spatial_batchnorm_backward_naive`."""
-    (N, C, H, W), bn_cache = cache
-    dout = check.upstream("spatial_batchnorm_backward_fast", dout, bn_cache.x_hat, (N, C, H, W))
-    dx, dgamma, dbeta = batchnorm_backward_fast(as_channels_last(dout).reshape(N * H * W, C), bn_cache)
-    return dx.reshape(N, H, W, C).transpose(0, 3, 1, 2), dgamma, dbeta
+    """The fast twin of `spatial_batchnorm_backward_naive`: x and dout are read twice, once for the sums."""
+    return _norm_backward(dout, cache)
+
+
+# What sandwiches are made of: the norm and what follows it, in the same walks over the pixels.
+
+
+def bn_relu_forward_fast(x, gamma, beta, bn_param):
+    """`spatial_batchnorm_forward_fast`, then ReLU, whose input is never written. Returns ``out, cache``."""
+    return _norm_forward(x, gamma, beta, bn_param, RELU)
+
+
+def bn_relu_backward_fast(dout, cache):
+    """The gradients of `bn_relu_forward_fast`: ``dx, dgamma, dbeta``."""
+    return _norm_backward(dout, cache)
+
+
+def bn_gelu_forward_fast(x, gamma, beta, bn_param):
+    """`spatial_batchnorm_forward_fast`, then GELU, whose input is never written. Returns ``out, cache``."""
+    return _norm_forward(x, gamma, beta, bn_param, GELU)
+
+
+def bn_gelu_backward_fast(dout, cache):
+    """The gradients of `bn_gelu_forward_fast`: ``dx, dgamma, dbeta``."""
+    return _norm_backward(dout, cache)
+
+
+def bn_relu_pool_forward_fast(x, gamma, beta, bn_param, pool_param):
+    """`bn_relu_forward_fast`, then max pooling. Returns ``out, cache``.
+
+    For 2 x 2 windows side by side nothing of x's size is written; other windows are pooled afterwards.
+    """
+    x, gamma, beta = _checked_images("spatial_batchnorm_forward_fast", x, gamma, beta)
+    _, settings = checked_pool("max_pool_forward_fast", x, pool_param)
+    if settings == SIDE_BY_SIDE:
+        out, cache = pixel_norm.forward("spatial_batchnorm_forward_fast", x, gamma, beta, bn_param, RELU, pool=True)
+        return out, (cache, None)
+    s, cache = bn_relu_forward_fast(x, gamma, beta, bn_param)
+    out, pool_cache = max_pool_forward_fast(s, pool_param)
+    return out, (cache, pool_cache)
+
+
+def bn_relu_pool_backward_fast(dout, cache):
+    """The gradients of `bn_relu_pool_forward_fast`: ``dx, dgamma, dbeta``."""
+    norm_cache, pool_cache = cache
+    if pool_cache is not None:
+        return bn_relu_backward_fast(max_pool_backward_fast(dout, pool_cache), norm_cache)
+    N, H, W, C = norm_cache.x.shape
+    dout = check.upstream("max_pool_backward_fast", dout, norm_cache.x, (N, C, H // 2, W // 2))
+    return pixel_norm.backward(dout, norm_cache, pool=True)
+
+
+def _norm_forward(x, gamma, beta, bn_param, activation):
+    x, gamma, beta = _checked_images("spatial_batchnorm_forward_fast", x, gamma, beta)
+    return pixel_norm.forward("spatial_batchnorm_forward_fast", x, gamma, beta, bn_param, activation)
+
+
+def _norm_backward(dout, cache):
+    N, H, W, C = cache.x.shape
+    return pixel_norm.backward(check.upstream("spatial_batchnorm_backward_fast", dout, cache.x, (N, C, H, W)), cache)
 
 
 class GroupNormCache(NamedTuple):
