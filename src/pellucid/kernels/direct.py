@@ -19,7 +19,13 @@ The gradient for the filters (`filter_gradient`):
         for every group and every block of filters, every tap row, every ROWS numbers of it:
             one product whose sum runs over the pixels of the band, added to the sums
 
-What was tried: see `benchmarks/convolution_bands.py` for BAND_PIXELS.
+What was tried on AVX-512, GFLOP/s of one thread, 64 images (64, 32, 32) -> 128 filters 3 x 3, stride 2:
+
+    forward          bands laid out by a loop 166, by block moves 187
+    filter gradient  dout read where it lies 137, a block of it side by side 154
+
+and (32, 16, 16) -> 64 filters 5 x 5: bands of 256 results 199 forward and 164 for the filters, of 128 results 198 and
+187; weights of a block all at once or a panel that fits the first-level cache: no difference beyond the noise.
 """
 
 from __future__ import annotations

@@ -23,14 +23,16 @@ SETTING = "PELLUCID_ALGORITHM"
 DIRECTIONS = ("forward", "input_gradient", "filter_gradient")
 ALGORITHMS = ("winograd", "depthwise", "scatter", "direct")
 
-WINOGRAD_SAVES = 1.6
+WINOGRAD_SAVES = 1.0
 """Multiplications that direct convolution must need for each of Winograd's, or the transforms cost more than they save.
 
 Tiles that hang over the edge of a small image make the saving smaller than 4. `benchmarks/plan_thresholds.py` chose
 it."""
-WINOGRAD_TILES = 24
+WINOGRAD_TILES = 32
 """Tiles below which transforming the filters takes longer than the multiplications. The same benchmark chose it."""
-PREPARED_TILES = 12
+GRADIENT_TILES = 64
+"""The same for the gradient of the filters, whose sums are transformed back. The same benchmark chose it."""
+PREPARED_TILES = 16
 """The same where the filters have been transformed before: then they must be read, four times as many numbers."""
 SCATTER_NUMBERS = 48
 """Most numbers in a row of a filter's taps (WW * C): more fill a register tile of the sweep just as well."""
@@ -66,7 +68,7 @@ def _winograd(direction: str, g: Geometry, dtype: np.dtype, prepared: bool) -> s
         return f"needs a multiple of {LANES} filters"
     H, W = (g.H, g.W) if direction == "input_gradient" else (g.H_out, g.W_out)
     tiles = g.N * -(-H // 4) * -(-W // 4)
-    least = PREPARED_TILES if prepared else WINOGRAD_TILES
+    least = GRADIENT_TILES if direction == "filter_gradient" else PREPARED_TILES if prepared else WINOGRAD_TILES
     if tiles < least:
         return f"{tiles} tiles, fewer than {least}: the transformed filters would cost more than they save"
     saves = 9 * g.N * H * W / (36 * tiles)
