@@ -13,8 +13,13 @@ def matrix(line, size):
 
 @pytest.mark.parametrize(
     ("output", "filters", "taps", "results"),
-    [(t.output_line, t.filter_line, 3, 4), (t.gradient_output_line, t.gradient_line, 4, 3)],
-    ids=["forward", "filter gradient"],
+    [
+        (t.output_line, t.filter_line, 3, 4),
+        (t.gradient_output_line, t.gradient_line, 4, 3),
+        (t.output_line_5, t.filter_line_5, 5, 2),
+        (t.gradient_output_line_5, t.gradient_line_5, 2, 5),
+    ],
+    ids=["forward", "filter gradient", "forward, 5 taps", "filter gradient, 5 taps"],
 )
 def test_one_dimension_gives_sliding_dot_products(output, filters, taps, results):
     A, B, G = matrix(output, 6), matrix(t.input_line, 6), matrix(filters, taps)

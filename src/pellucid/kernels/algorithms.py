@@ -1,7 +1,7 @@
 """What each algorithm of a convolution needs around its kernels: tables, buffers, the filters in its order.
 
     direct      any convolution, any direction
-    winograd    3 x 3 filters, stride 1
+    winograd    3 x 3 and 5 x 5 filters, stride 1
     depthwise   as many groups as channels and filters
     scatter     the gradient for an input of few channels
 
@@ -165,20 +165,22 @@ def _tile_rows(across: int, rows: int, C: int, F: int, parts: int, register_rows
 
 def winograd_filters(w: np.ndarray, g: Geometry) -> np.ndarray:
     """The filters, transformed."""
-    return _winograd_filters(w, np.arange(9), g.C, 9, g.F, g.C * 9)
+    T = g.HH * g.WW
+    return _winograd_filters(w, np.arange(T), g.C, T, g.F, g.C * T)
 
 
 def winograd_forward(
     x: np.ndarray, filters: np.ndarray, b: np.ndarray, g: Geometry, out: np.ndarray, relu: bool
 ) -> None:
     """Tiles of 4 x 4 results."""
-    _winograd_sweep(x, filters, b, g.pad, out, relu)
+    _winograd_sweep(x, filters, b, g.HH, g.pad, out, relu)
 
 
 def winograd_input_gradient(dout: np.ndarray, w: np.ndarray, g: Geometry, dx: np.ndarray) -> None:
     """The forward pass over the upstream gradient, with the filters turned by 180 degrees."""
-    turned = _winograd_filters(w, np.arange(8, -1, -1), g.F, g.C * 9, g.C, 9)
-    _winograd_sweep(dout, turned, np.zeros(g.C, dout.dtype), 2 - g.pad, dx, relu=False)
+    T = g.HH * g.WW
+    turned = _winograd_filters(w, np.arange(T - 1, -1, -1), g.F, g.C * T, g.C, T)
+    _winograd_sweep(dout, turned, np.zeros(g.C, dout.dtype), g.HH, g.HH - 1 - g.pad, dx, relu=False)
 
 
 def _winograd_block(F: int, dtype: np.dtype) -> int:
@@ -197,12 +199,15 @@ def _winograd_filters(w: np.ndarray, taps: np.ndarray, K: int, k_step: int, J: i
     return u
 
 
-def _winograd_sweep(x: np.ndarray, u: np.ndarray, b: np.ndarray, pad: int, out: np.ndarray, relu: bool) -> None:
+def _winograd_sweep(
+    x: np.ndarray, u: np.ndarray, b: np.ndarray, size: int, pad: int, out: np.ndarray, relu: bool
+) -> None:
     (N, H, W, C), (_, H_out, W_out, F) = x.shape, out.shape
     dtype, LANES, block = x.dtype, lanes(x.dtype), _winograd_block(F, x.dtype)
     wide, blocks = block != tile_columns(dtype), -(-F // block)
     zero = np.zeros(max(block, LANES), dtype)
-    down, across = -(-H_out // 4), -(-W_out // 4)
+    results = 7 - size
+    down, across = -(-H_out // results), -(-W_out // results)
     parts = min(threads(), N * down)
     tile_rows = _tile_rows(across, N * down, C, blocks * block, parts, WIDE_ROWS if wide else ROWS)
     v = empty((parts * 36 * (tile_rows * across * C + winograd.APART),), dtype)
@@ -210,14 +215,15 @@ def _winograd_sweep(x: np.ndarray, u: np.ndarray, b: np.ndarray, pad: int, out: 
     spare = empty((parts * LANES,), dtype)
     winograd.winograd_sweep(
         flat(x), N, H, W, C, u, b, block, wide, LANES, np.zeros(1, np.int64), flat(out), H_out, W_out, F, pad,
-        tile_rows, v, m, zero, spare, relu, parts,
+        results, tile_rows, v, m, zero, spare, relu, parts,
     )  # fmt: skip
 
 
 def winograd_filter_gradient(x: np.ndarray, dout: np.ndarray, g: Geometry, dw: np.ndarray) -> None:
     """Sums over tiles: a copy for each thread where they are small, one that all share where they are large."""
     block, LANES, dtype = tile_columns(x.dtype), lanes(x.dtype), x.dtype
-    down, across = -(-g.H_out // 4), -(-g.W_out // 4)
+    results = 7 - g.HH
+    down, across = -(-g.H_out // results), -(-g.W_out // results)
     rows = g.N * down
     taps, zero = np.zeros(1, np.int64), np.zeros(max(block, LANES), dtype)
     own = 4 * 36 * g.C * g.F <= OWN_SUMS_BYTES
@@ -234,21 +240,21 @@ def winograd_filter_gradient(x: np.ndarray, dout: np.ndarray, g: Geometry, dw: n
     sums = empty((copies * 36 * (g.C * g.F + winograd.APART),), dtype)
     if own:
         winograd.winograd_filter_gradient(
-            flat(x), g.N, g.H, g.W, g.C, flat(dout), g.H_out, g.W_out, g.F, g.pad, block, LANES, taps, tile_rows,
-            v, d, sums, zero, parts,
+            flat(x), g.N, g.H, g.W, g.C, flat(dout), g.H_out, g.W_out, g.F, g.pad, results, block, LANES, taps,
+            tile_rows, v, d, sums, zero, parts,
         )  # fmt: skip
     else:
         total = rows * across
         for first in range(0, total, tiles):
             here = min(tiles, total - first)
             winograd.transform_gradient_tiles(
-                flat(x), g.H, g.W, g.C, flat(dout), g.H_out, g.W_out, g.F, g.pad, block, LANES, first, here, tiles,
-                v, d, zero, threads(),
+                flat(x), g.H, g.W, g.C, flat(dout), g.H_out, g.W_out, g.F, g.pad, results, block, LANES, first, here,
+                tiles, v, d, zero, threads(),
             )  # fmt: skip
             winograd.multiply_gradient_tiles(
                 v, d, g.C, g.F, block, LANES, taps, here, tiles, first == 0, sums, zero, threads()
             )
-    winograd.finish_filter_gradient(sums, copies, g.C, g.F, LANES, flat(dw), zero, threads())
+    winograd.finish_filter_gradient(sums, copies, g.C, g.F, g.HH, LANES, flat(dw), zero, threads())
 
 
 def depthwise_filters(w: np.ndarray, g: Geometry) -> np.ndarray:

@@ -55,8 +55,8 @@ class Choice(NamedTuple):
 
 
 def _winograd(direction: str, g: Geometry, dtype: np.dtype, prepared: bool) -> str | None:
-    if (g.HH, g.WW, g.stride, g.dilation, g.groups) != (3, 3, 1, 1, 1):
-        return "needs 3 x 3 filters, stride 1, dilation 1, one group"
+    if (g.HH, g.WW) not in ((3, 3), (5, 5)) or (g.stride, g.dilation, g.groups) != (1, 1, 1):
+        return "needs 3 x 3 or 5 x 5 filters, stride 1, dilation 1, one group"
     if dtype != np.float32:
         return "its rounding error would waste float64"
     if VECTOR_BYTES == 0 and not numba.config.DISABLE_JIT:
@@ -67,11 +67,12 @@ def _winograd(direction: str, g: Geometry, dtype: np.dtype, prepared: bool) -> s
     if direction == "filter_gradient" and g.F % LANES:
         return f"needs a multiple of {LANES} filters"
     H, W = (g.H, g.W) if direction == "input_gradient" else (g.H_out, g.W_out)
-    tiles = g.N * -(-H // 4) * -(-W // 4)
+    results = 7 - g.HH  # a tile sees 6 x 6 pixels
+    tiles = g.N * -(-H // results) * -(-W // results)
     least = GRADIENT_TILES if direction == "filter_gradient" else PREPARED_TILES if prepared else WINOGRAD_TILES
     if tiles < least:
         return f"{tiles} tiles, fewer than {least}: the transformed filters would cost more than they save"
-    saves = 9 * g.N * H * W / (36 * tiles)
+    saves = g.HH * g.WW * g.N * H * W / (36 * tiles)
     if saves < WINOGRAD_SAVES:
         return f"saves {saves:.1f} times the multiplications, less than {WINOGRAD_SAVES}: the image leaves tiles empty"
     return None

@@ -10,6 +10,9 @@ gradient for the filter is the same with 3 x 3 results of a 4 x 4 "filter", the 
 
     filter gradient = gradient_output_line(gradient_line(dout) * input_line(image))
 
+With the same points, a tile gives 2 x 2 results of a 5 x 5 filter (36 products instead of 100): the functions ending in
+``_5``; the image's side is the same.
+
 Each function below is the formula, on a list of numbers, arrays or vector registers alike: the compiled kernels, the
 plain ones and the tests share it. Pairs of rows that differ only in the signs of their odd terms share their sums,
 which saves a third of the additions.
@@ -26,10 +29,8 @@ from numba.extending import intrinsic
 from pellucid.kernels.processor import VECTOR_BYTES, lanes
 from pellucid.kernels.vectors import I1, I64, Emitter, Register, data_pointer
 
-RESULTS = 4
-"""Rows and columns of results in a tile."""
 SEEN = 6
-"""Rows and columns of image that a tile sees: RESULTS + 3 - 1."""
+"""Rows and columns of image that a tile sees: those of its results and of a filter, less 1."""
 
 
 def input_line(d):
@@ -47,6 +48,13 @@ def filter_line(g):
     return [g[0] * (1 / 4), even + odd, even - odd, even_2 + odd_2, even_2 - odd_2, g[2]]
 
 
+def filter_line_5(g):
+    """5 weights -> 6 factors."""
+    even, odd = (g[0] + g[2] + g[4]) * (-1 / 6), (g[1] + g[3]) * (-1 / 6)
+    even_2, odd_2 = g[0] * (1 / 24) + g[2] * (1 / 6) + g[4] * (2 / 3), g[1] * (1 / 12) + g[3] * (1 / 3)
+    return [g[0] * (1 / 4), even + odd, even - odd, even_2 + odd_2, even_2 - odd_2, g[4]]
+
+
 def output_line(m):
     """6 products -> 4 results."""
     sum_1, difference_1 = m[1] + m[2], m[1] - m[2]
@@ -59,6 +67,11 @@ def output_line(m):
     ]
 
 
+def output_line_5(m):
+    """6 products -> 2 results of a 5 x 5 filter."""
+    return [m[0] + m[1] + m[2] + (m[3] + m[4]), m[1] - m[2] + (m[3] - m[4]) * 2.0 + m[5]]
+
+
 def gradient_line(y):
     """4 upstream gradients -> 6 factors."""
     even, odd = (y[0] + y[2]) * (-1 / 6), (y[1] + y[3]) * (-1 / 6)
@@ -66,11 +79,30 @@ def gradient_line(y):
     return [y[0] * (1 / 4), even + odd, even - odd, even_2 + odd_2, even_2 - odd_2, y[3]]
 
 
+def gradient_line_5(y):
+    """2 upstream gradients -> 6 factors."""
+    even, odd, even_2, odd_2 = y[0] * (-1 / 6), y[1] * (-1 / 6), y[0] * (1 / 24), y[1] * (1 / 12)
+    return [y[0] * (1 / 4), even + odd, even - odd, even_2 + odd_2, even_2 - odd_2, y[1]]
+
+
 def gradient_output_line(m):
     """6 sums of products -> 3 gradients of weights."""
     sum_1, difference_1 = m[1] + m[2], m[1] - m[2]
     sum_2, difference_2 = m[3] + m[4], m[3] - m[4]
     return [m[0] + sum_1 + sum_2, difference_1 + difference_2 * 2.0, sum_1 + sum_2 * 4.0 + m[5]]
+
+
+def gradient_output_line_5(m):
+    """6 sums of products -> 5 gradients of weights."""
+    sum_1, difference_1 = m[1] + m[2], m[1] - m[2]
+    sum_2, difference_2 = m[3] + m[4], m[3] - m[4]
+    return [
+        m[0] + sum_1 + sum_2,
+        difference_1 + difference_2 * 2.0,
+        sum_1 + sum_2 * 4.0,
+        difference_1 + difference_2 * 8.0,
+        sum_1 + sum_2 * 16.0 + m[5],
+    ]
 
 
 def square(line, tile):
@@ -197,3 +229,7 @@ transform_filter = _make(filter_line, 3, 6, "")
 transform_output = _make(output_line, 6, 4, "target")
 transform_gradient = _make(gradient_line, 4, 6, "source")
 transform_gradient_output = _make(gradient_output_line, 6, 3, "")
+transform_filter_5 = _make(filter_line_5, 5, 6, "")
+transform_output_5 = _make(output_line_5, 6, 2, "target")
+transform_gradient_5 = _make(gradient_line_5, 2, 6, "source")
+transform_gradient_output_5 = _make(gradient_output_line_5, 6, 5, "")

@@ -1,8 +1,8 @@
-"""Winograd convolution: 3 x 3 filters, stride 1, four times fewer multiplications.
+"""Winograd convolution, stride 1: four times fewer multiplications for 3 x 3 filters, 2.8 times for 5 x 5.
 
 Forward, and the gradient for the input, in words (`winograd_sweep`):
 
-    for every chunk of tiles (4 x 4 results each):                       <- shared out between threads
+    for every chunk of tiles (4 x 4 results each; 2 x 2 for 5 x 5 filters):  <- shared out between threads
         for every tile, every vector of channels: transform 6 x 6 pixels -> v[e, tile, c], e = 0 .. 35
         for every e: the product v[e] @ u[e] -> m[e, tile, f]
         for every tile, every vector of filters: transform m[:, tile, f] -> 4 x 4 results, plus the bias
@@ -37,10 +37,14 @@ from pellucid.kernels.processor import ROWS, WIDE_ROWS
 from pellucid.kernels.product import every, product, wide_product
 from pellucid.kernels.transforms import (
     transform_filter,
+    transform_filter_5,
     transform_gradient,
+    transform_gradient_5,
     transform_gradient_output,
+    transform_gradient_output_5,
     transform_input,
     transform_output,
+    transform_output_5,
 )
 
 MOST_ROWS = max(ROWS, WIDE_ROWS)
@@ -54,7 +58,7 @@ TOGETHER = 8
 
 @kernel
 def transform_filters(w, u, taps, K, k_step, J, j_step, BLOCK, LANES, zero, parts):
-    """w flat -> u flat (36, blocks of J, K, BLOCK). taps: the order of the 9 weights of a filter; K, J as in
+    """w flat -> u flat (36, blocks of J, K, BLOCK). taps: the order of the 9 or 25 weights of a filter; K, J as in
     `packing`."""
     for part in prange(parts):
         transform_filters_share(w, u, taps, K, k_step, J, j_step, BLOCK, LANES, zero, part, parts)
@@ -64,7 +68,8 @@ def transform_filters(w, u, taps, K, k_step, J, j_step, BLOCK, LANES, zero, part
 def transform_filters_share(w, u, taps, K, k_step, J, j_step, BLOCK, LANES, zero, part, parts):
     blocks = (J + BLOCK - 1) // BLOCK
     factor = blocks * K * BLOCK + APART
-    gathered = np.zeros(TOGETHER * 9 * BLOCK, w.dtype)
+    T = taps.size
+    gathered = np.zeros(TOGETHER * T * BLOCK, w.dtype)
     runs = (K + TOGETHER - 1) // TOGETHER
     for item in range(blocks * runs * part // parts, blocks * runs * (part + 1) // parts):
         q, k0 = item // runs, item % runs * TOGETHER
@@ -72,9 +77,13 @@ def transform_filters_share(w, u, taps, K, k_step, J, j_step, BLOCK, LANES, zero
         gather_filters(w, q * BLOCK * j_step + k0 * k_step, taps, together, k_step, filters, j_step, gathered, BLOCK)
         for k in range(together):
             for j in range(0, BLOCK, LANES):
-                transform_filter(gathered, k * 9 * BLOCK + j, 3 * BLOCK, BLOCK,
-                                 u, (q * K + k0 + k) * BLOCK + j, 6 * factor, factor,
-                                 0, 0, 0, 0, zero, 0, zero, 0, 0)  # fmt: skip
+                source, target = k * T * BLOCK + j, (q * K + k0 + k) * BLOCK + j
+                if T == 9:
+                    transform_filter(gathered, source, 3 * BLOCK, BLOCK, u, target, 6 * factor, factor,
+                                     0, 0, 0, 0, zero, 0, zero, 0, 0)  # fmt: skip
+                else:
+                    transform_filter_5(gathered, source, 5 * BLOCK, BLOCK, u, target, 6 * factor, factor,
+                                       0, 0, 0, 0, zero, 0, zero, 0, 0)  # fmt: skip
 
 
 @inner
@@ -83,22 +92,22 @@ def gather_filters(w, start, taps, K, k_step, J, j_step, gathered, BLOCK):
     if k_step < j_step:
         for j in range(J):
             for k in range(K):
-                for t in range(9):
-                    gathered[(k * 9 + t) * BLOCK + j] = w[start + j * j_step + k * k_step + taps[t]]
+                for t in range(taps.size):
+                    gathered[(k * taps.size + t) * BLOCK + j] = w[start + j * j_step + k * k_step + taps[t]]
     else:
         for k in range(K):
             for j in range(J):
-                for t in range(9):
-                    gathered[(k * 9 + t) * BLOCK + j] = w[start + j * j_step + k * k_step + taps[t]]
-    for row in range(K * 9):
+                for t in range(taps.size):
+                    gathered[(k * taps.size + t) * BLOCK + j] = w[start + j * j_step + k * k_step + taps[t]]
+    for row in range(K * taps.size):
         for j in range(J, BLOCK):
             gathered[row * BLOCK + j] = 0
 
 
 @kernel
 def winograd_sweep(
-    x, N, H, W, C, u, bias, BLOCK, wide, LANES, taps, out, H_out, W_out, F, pad, tile_rows, v, m, zero, spare, relu,
-    parts,
+    x, N, H, W, C, u, bias, BLOCK, wide, LANES, taps, out, H_out, W_out, F, pad, results, tile_rows, v, m, zero, spare,
+    relu, parts,
 ):  # fmt: skip
     """x flat (N, H, W, C); u flat (36, blocks, C, BLOCK); bias (F,); out flat (N, H_out, W_out, F).
 
@@ -106,16 +115,16 @@ def winograd_sweep(
     taps: one zero; zero: a block of zeros; wide: BLOCK is that of a wide register tile.
     """
     for part in prange(parts):
-        winograd_share(x, N, H, W, C, u, bias, BLOCK, wide, LANES, taps, out, H_out, W_out, F, pad, tile_rows,
+        winograd_share(x, N, H, W, C, u, bias, BLOCK, wide, LANES, taps, out, H_out, W_out, F, pad, results, tile_rows,
                        v, m, zero, spare, relu, part, parts)  # fmt: skip
 
 
 @inner
 def winograd_share(
-    x, N, H, W, C, u, bias, BLOCK, wide, LANES, taps, out, H_out, W_out, F, pad, tile_rows, v, m, zero, spare,
+    x, N, H, W, C, u, bias, BLOCK, wide, LANES, taps, out, H_out, W_out, F, pad, results, tile_rows, v, m, zero, spare,
     relu, part, parts,
 ):  # fmt: skip
-    down, across = (H_out + 3) // 4, (W_out + 3) // 4
+    down, across = (H_out + results - 1) // results, (W_out + results - 1) // results
     chunks = (N * down + tile_rows - 1) // tile_rows
     most = tile_rows * across
     blocks = (F + BLOCK - 1) // BLOCK
@@ -125,10 +134,10 @@ def winograd_share(
     for chunk in range(chunks * part // parts, chunks * (part + 1) // parts):
         first = chunk * tile_rows * across
         tiles = min(most, N * down * across - first)
-        tiles_in(x, H, W, C, first, tiles, down, across, pad, LANES, v, v0, most * C + APART, C, LANES, zero)
+        tiles_in(x, H, W, C, first, tiles, down, across, pad, results, LANES, v, v0, most * C + APART, C, LANES, zero)
         multiply(v, v0, u, m, m0, C, F, BLOCK, wide, taps, tiles, most, zero)
         tiles_out(
-            m, m0, most * pitch + APART, pitch, bias, out, H_out, W_out, F, first, tiles, down, across, LANES,
+            m, m0, most * pitch + APART, pitch, bias, out, H_out, W_out, F, first, tiles, down, across, results, LANES,
             spare, own_spare, relu,
         )  # fmt: skip
 
@@ -154,11 +163,11 @@ def multiply(v, v0, u, m, m0, C, F, BLOCK, wide, taps, tiles, most, zero):
 
 
 @inner
-def tiles_in(x, H, W, C, first, tiles, down, across, pad, LANES, v, v0, v_factor, v_tile, v_group, zero):
+def tiles_in(x, H, W, C, first, tiles, down, across, pad, results, LANES, v, v0, v_factor, v_tile, v_group, zero):
     """Transform the pixels that a run of tiles sees. v_factor, v_tile, v_group: steps to the next e, tile, vector."""
     for t in range(tiles):
         n, r = (first + t) // (down * across), (first + t) % (down * across)
-        y, z = r // across * 4 - pad, r % across * 4 - pad
+        y, z = r // across * results - pad, r % across * results - pad
         source = ((n * H + y) * W + z) * C
         for c in range(0, C, LANES):
             c0 = min(c, C - LANES)
@@ -169,22 +178,44 @@ def tiles_in(x, H, W, C, first, tiles, down, across, pad, LANES, v, v0, v_factor
 
 @inner
 def tiles_out(
-    m, m0, m_factor, pitch, bias, out, H_out, W_out, F, first, tiles, down, across, LANES, spare, own_spare, relu
+    m,
+    m0,
+    m_factor,
+    pitch,
+    bias,
+    out,
+    H_out,
+    W_out,
+    F,
+    first,
+    tiles,
+    down,
+    across,
+    results,
+    LANES,
+    spare,
+    own_spare,
+    relu,
 ):
     """Transform products into results."""
     for t in range(tiles):
         n, r = (first + t) // (down * across), (first + t) % (down * across)
-        y, z = r // across * 4, r % across * 4
+        y, z = r // across * results, r % across * results
         target = ((n * H_out + y) * W_out + z) * F
         for f in range(0, F, LANES):
             f0 = min(f, F - LANES)
-            transform_output(m, m0 + t * pitch + f0, 6 * m_factor, m_factor, out, target + f0, W_out * F, F,
-                             0, H_out - y, 0, W_out - z, spare, own_spare, bias, f0, relu)  # fmt: skip
+            source = m0 + t * pitch + f0
+            if results == 4:
+                transform_output(m, source, 6 * m_factor, m_factor, out, target + f0, W_out * F, F,
+                                 0, H_out - y, 0, W_out - z, spare, own_spare, bias, f0, relu)  # fmt: skip
+            else:
+                transform_output_5(m, source, 6 * m_factor, m_factor, out, target + f0, W_out * F, F,
+                                   0, H_out - y, 0, W_out - z, spare, own_spare, bias, f0, relu)  # fmt: skip
 
 
 @kernel
 def winograd_filter_gradient(
-    x, N, H, W, C, dout, H_out, W_out, F, pad, BLOCK, LANES, taps, tile_rows, v, d, sums, zero, parts
+    x, N, H, W, C, dout, H_out, W_out, F, pad, results, BLOCK, LANES, taps, tile_rows, v, d, sums, zero, parts
 ):
     """sums flat (parts, 36, C, F): the products v.T @ d, summed over each part's tiles; one kernel does all.
 
@@ -192,15 +223,35 @@ def winograd_filter_gradient(
     """
     for part in prange(parts):
         gradient_share(
-            x, N, H, W, C, dout, H_out, W_out, F, pad, BLOCK, LANES, taps, tile_rows, v, d, sums, zero, part, parts
+            x,
+            N,
+            H,
+            W,
+            C,
+            dout,
+            H_out,
+            W_out,
+            F,
+            pad,
+            results,
+            BLOCK,
+            LANES,
+            taps,
+            tile_rows,
+            v,
+            d,
+            sums,
+            zero,
+            part,
+            parts,
         )
 
 
 @inner
 def gradient_share(
-    x, N, H, W, C, dout, H_out, W_out, F, pad, BLOCK, LANES, taps, tile_rows, v, d, sums, zero, part, parts
+    x, N, H, W, C, dout, H_out, W_out, F, pad, results, BLOCK, LANES, taps, tile_rows, v, d, sums, zero, part, parts
 ):  # fmt: skip
-    down, across = (H_out + 3) // 4, (W_out + 3) // 4
+    down, across = (H_out + results - 1) // results, (W_out + results - 1) // results
     chunks = (N * down + tile_rows - 1) // tile_rows
     most = tile_rows * across
     v0, d0, s0 = part * (v.size // parts), part * (d.size // parts), part * 36 * (C * F + APART)
@@ -208,18 +259,20 @@ def gradient_share(
     for chunk in range(begin, chunks * (part + 1) // parts):
         first = chunk * most
         tiles = min(most, N * down * across - first)
-        gradient_tiles(x, H, W, C, dout, H_out, W_out, F, pad, BLOCK, LANES, first, 0, tiles, most, v, v0, d, d0, zero)
+        gradient_tiles(
+            x, H, W, C, dout, H_out, W_out, F, pad, results, BLOCK, LANES, first, 0, tiles, most, v, v0, d, d0, zero
+        )
         fresh = chunk == begin
         gradient_products(v, v0, d, d0, C, F, BLOCK, LANES, taps, tiles, most, 0, 36, 0, F, fresh, sums, s0, zero)
 
 
 @kernel
 def transform_gradient_tiles(
-    x, H, W, C, dout, H_out, W_out, F, pad, BLOCK, LANES, first, tiles, most, v, d, zero, parts
+    x, H, W, C, dout, H_out, W_out, F, pad, results, BLOCK, LANES, first, tiles, most, v, d, zero, parts
 ):  # fmt: skip
     """The first half of a chunk that all threads work on together: v flat (36, ...) and d flat (36, ...)."""
     for part in prange(parts):
-        gradient_tiles(x, H, W, C, dout, H_out, W_out, F, pad, BLOCK, LANES, first, tiles * part // parts,
+        gradient_tiles(x, H, W, C, dout, H_out, W_out, F, pad, results, BLOCK, LANES, first, tiles * part // parts,
                        tiles * (part + 1) // parts, most, v, 0, d, 0, zero)  # fmt: skip
 
 
@@ -241,22 +294,26 @@ def multiply_share(v, d, C, F, BLOCK, LANES, taps, tiles, most, fresh, sums, zer
 
 @inner
 def gradient_tiles(
-    x, H, W, C, dout, H_out, W_out, F, pad, BLOCK, LANES, first, begin, end, most, v, v0, d, d0, zero
+    x, H, W, C, dout, H_out, W_out, F, pad, results, BLOCK, LANES, first, begin, end, most, v, v0, d, d0, zero
 ):  # fmt: skip
     """Transform tiles ``begin`` to ``end`` of a chunk that starts at tile ``first``, pixels and upstream gradients."""
-    down, across = (H_out + 3) // 4, (W_out + 3) // 4
+    down, across = (H_out + results - 1) // results, (W_out + results - 1) // results
     groups, blocks = (C + LANES - 1) // LANES, (F + BLOCK - 1) // BLOCK
-    tiles_in(x, H, W, C, first + begin, end - begin, down, across, pad, LANES, v, v0 + begin * LANES,
+    tiles_in(x, H, W, C, first + begin, end - begin, down, across, pad, results, LANES, v, v0 + begin * LANES,
              groups * most * LANES + APART, LANES, most * LANES, zero)  # fmt: skip
     for t in range(begin, end):
         n, r = (first + t) // (down * across), (first + t) % (down * across)
-        y, z = r // across * 4, r % across * 4
+        y, z = r // across * results, r % across * results
         source = ((n * H_out + y) * W_out + z) * F
         factor = blocks * most * BLOCK + APART
         for f in range(0, F, LANES):
             target = d0 + (f // BLOCK * most + t) * BLOCK + f % BLOCK
-            transform_gradient(dout, source + f, W_out * F, F, d, target, 6 * factor, factor,
-                               0, H_out - y, 0, W_out - z, zero, 0, zero, 0, 0)  # fmt: skip
+            if results == 4:
+                transform_gradient(dout, source + f, W_out * F, F, d, target, 6 * factor, factor,
+                                   0, H_out - y, 0, W_out - z, zero, 0, zero, 0, 0)  # fmt: skip
+            else:
+                transform_gradient_5(dout, source + f, W_out * F, F, d, target, 6 * factor, factor,
+                                     0, H_out - y, 0, W_out - z, zero, 0, zero, 0, 0)  # fmt: skip
 
 
 @inner
@@ -284,16 +341,16 @@ def gradient_products(
 
 
 @kernel
-def finish_filter_gradient(sums, copies, C, F, LANES, dw, zero, parts):
-    """sums flat (copies, 36, C, F), added over copies -> dw flat (F, C, 3, 3)."""
+def finish_filter_gradient(sums, copies, C, F, size, LANES, dw, zero, parts):
+    """sums flat (copies, 36, C, F), added over copies -> dw flat (F, C, size, size)."""
     for part in prange(parts):
-        finish_gradient_share(sums, copies, C, F, LANES, dw, zero, part, parts)
+        finish_gradient_share(sums, copies, C, F, size, LANES, dw, zero, part, parts)
 
 
 @inner
-def finish_gradient_share(sums, copies, C, F, LANES, dw, zero, part, parts):
+def finish_gradient_share(sums, copies, C, F, size, LANES, dw, zero, part, parts):
     plane = C * F + APART
-    tile = np.empty(9 * LANES, sums.dtype)
+    tile = np.empty(size * size * LANES, sums.dtype)
     vectors = F // LANES
     for item in range(vectors * part // parts, vectors * (part + 1) // parts):
         f = item * LANES
@@ -302,8 +359,12 @@ def finish_gradient_share(sums, copies, C, F, LANES, dw, zero, part, parts):
                 for e in range(36):
                     for k in range(e * plane + c * F + f, e * plane + c * F + f + LANES):
                         sums[k] += sums[copy * 36 * plane + k]
-            transform_gradient_output(sums, c * F + f, 6 * plane, plane, tile, 0, 3 * LANES, LANES,
-                                      0, 0, 0, 0, zero, 0, zero, 0, 0)  # fmt: skip
+            if size == 3:
+                transform_gradient_output(sums, c * F + f, 6 * plane, plane, tile, 0, 3 * LANES, LANES,
+                                          0, 0, 0, 0, zero, 0, zero, 0, 0)  # fmt: skip
+            else:
+                transform_gradient_output_5(sums, c * F + f, 6 * plane, plane, tile, 0, 5 * LANES, LANES,
+                                            0, 0, 0, 0, zero, 0, zero, 0, 0)  # fmt: skip
             for lane in range(LANES):
-                for tap in range(9):
-                    dw[((f + lane) * C + c) * 9 + tap] = tile[tap * LANES + lane]
+                for tap in range(size * size):
+                    dw[((f + lane) * C + c) * size * size + tap] = tile[tap * LANES + lane]
