@@ -86,6 +86,13 @@ def test_threads_may_share_one():
     assert not wrong
 
 
+def test_integers_and_lists_are_images_too():
+    x, w, b = made()
+    layer, pixels = PreparedConvolution(w, b, PARAM), RNG.integers(0, 255, x.shape)
+    for images in (pixels.astype(np.uint8), pixels.tolist(), pixels.astype(np.uint8)):
+        assert np.allclose(layer(images), layer(pixels.astype(np.float64)), rtol=0, atol=1e-10)
+
+
 def test_bad_input():
     x, w, b = made()
     with pytest.raises(ValueError, match="PreparedConvolution: w has 3 input channels"):

@@ -145,10 +145,11 @@ def correlate_band(
 
 @inner
 def cut_negative(out, start, count):
-    """ReLU in place; NaN stays NaN."""
+    """ReLU in place; NaN stays NaN. Written for vectors: every number is stored, whether it changes or not."""
+    zero = out.dtype.type(0)
     for k in range(start, start + count):
-        if out[k] < 0:
-            out[k] = 0
+        value = out[k]
+        out[k] = zero if value < zero else value
 
 
 @kernel

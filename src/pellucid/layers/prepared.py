@@ -64,16 +64,27 @@ class PreparedConvolution:
         self.w, self.b = np.array(w, order="C"), np.array(b, order="C")
         self.conv_param = dict(conv_param)
         self.relu = bool(relu)
-        self._laid_out = {}  # by algorithm and type: what the plan takes depends on the images
+        self._filters = {}  # by algorithm and type: what the plan takes depends on the images
+        self._ready = {}  # by the images' shape and type: all that follows from them
         self._lock = threading.Lock()
 
     def __call__(self, x):
         """(N, C, H, W) -> (N, F, H_out, W_out), channels-last in memory."""
+        x = np.asarray(x)
+        key = x.shape, x.dtype
+        if key not in self._ready:
+            x = self._get_ready(key, x)
+        dtype, filters, b, g = self._ready[key]
+        out = kernels.forward(as_channels_last(x.astype(dtype, copy=False)), filters, b, g, relu=self.relu)
+        return out.transpose(0, 3, 1, 2)
+
+    def _get_ready(self, key, x):
+        """Check the images' kind, lay the filters out for it, and give the images back as an array."""
         x, w, b, settings = conv_checked("PreparedConvolution", x, self.w, self.b, self.conv_param)
         g = conv_geometry(x, w, settings)
         with self._lock:
             algorithm = kernels.prepared_algorithm(g, w.dtype, settings.algorithm)
-            if (algorithm, w.dtype) not in self._laid_out:
-                self._laid_out[algorithm, w.dtype] = kernels.prepare(w, g, algorithm)
-            filters = self._laid_out[algorithm, w.dtype]
-        return kernels.forward(as_channels_last(x), filters, b, g, relu=self.relu).transpose(0, 3, 1, 2)
+            if (algorithm, w.dtype) not in self._filters:
+                self._filters[algorithm, w.dtype] = kernels.prepare(w, g, algorithm)
+            self._ready[key] = x.dtype, self._filters[algorithm, w.dtype], b, g
+        return x
