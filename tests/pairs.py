@@ -193,6 +193,8 @@ CASES: dict[str, list[Case]] = {
     "conv_relu_pool": [with_pool(c) for c in POOLABLE],
     "conv_bn_relu": [with_norm(c) for c in POOLABLE + RECTANGULAR],
     "conv_bn_relu_pool": [with_pool(with_norm(c)) for c in POOLABLE],
+    # the even filter's pooled pixels are so few that dividing by their deviation bends too sharply for differences
+    "conv_pool_bn_relu": [with_norm(with_pool(c)) for c in POOLABLE if c.name != "even filter"],
 }
 
 

@@ -128,7 +128,8 @@ def test_any_memory_layout_gives_the_same(operation, case, kind, layout):
 @KINDS
 def test_gradients_pass_the_numerical_check(operation, case, kind):
     forward, backward = twin(operation, kind)
-    kind_of_bound = "gradient, through batch norm" if operation.startswith("conv_bn") else "gradient, smooth"
+    through_norm = operation.startswith("conv") and "_bn_" in operation
+    kind_of_bound = "gradient, through batch norm" if through_norm else "gradient, smooth"
     report = check_layer(forward, backward, case.arrays, *case.params, tolerance=TOLERANCES[kind_of_bound].bound)
     assert report.passed, f"\n{report}"
     assert all(row.index is not None for row in report.rows), f"nothing but kinks:\n{report}"

@@ -62,6 +62,10 @@ def svm_loss(x, y):
     return F.multi_margin_loss(x, torch.tensor(y), margin=1.0) * x.shape[1]
 
 
+def conv_pool_bn_relu(x, w, b, gamma, beta, conv_param, pool_param, bn_param):
+    return torch.relu(batchnorm(max_pool(conv(x, w, b, conv_param), pool_param), gamma, beta, bn_param))
+
+
 def conv_bn_relu(x, w, b, gamma, beta, conv_param, bn_param):
     return torch.relu(batchnorm(conv(x, w, b, conv_param), gamma, beta, bn_param))
 
@@ -84,6 +88,7 @@ REFERENCES = {
     "conv_relu_pool": lambda *a: max_pool(torch.relu(conv(*a[:-1])), a[-1]),
     "conv_bn_relu": conv_bn_relu,
     "conv_bn_relu_pool": lambda *a: max_pool(conv_bn_relu(*a[:-1]), a[-1]),
+    "conv_pool_bn_relu": conv_pool_bn_relu,
 }
 """Everything but dropout, whose random numbers are its own; tests/layers/test_dropout.py has its reference."""
 

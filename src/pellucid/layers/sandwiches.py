@@ -8,12 +8,14 @@ made of naive layers, the fast ones of fast layers.
     conv_relu_pool      convolution -> relu -> max pool
     conv_bn_relu        convolution -> spatial batch norm -> relu
     conv_bn_relu_pool   convolution -> spatial batch norm -> relu -> max pool
+    conv_pool_bn_relu   convolution -> max pool -> spatial batch norm -> relu
 
 The arguments are those of the parts, in their order: ``x, w, b`` (and ``gamma, beta``), then the dictionaries. The
 gradients come back in the order of the arrays: ``dx, dw, db`` (and ``dgamma, dbeta``); with ``skip_dx`` None stands in
 place of dx, which nobody needs for the first layer of a network. An error names the part that refused.
 """
 
+from pellucid import check
 from pellucid.layers.affine import (
     affine_backward_fast,
     affine_backward_naive,
@@ -40,9 +42,11 @@ from pellucid.layers.relu import (
     relu_forward_naive,
 )
 from pellucid.layers.spatial_norm import (
-    spatial_batchnorm_backward_fast,
+    bn_relu_backward_fast,
+    bn_relu_forward_fast,
+    bn_relu_pool_backward_fast,
+    bn_relu_pool_forward_fast,
     spatial_batchnorm_backward_naive,
-    spatial_batchnorm_forward_fast,
     spatial_batchnorm_forward_naive,
 )
 
@@ -127,14 +131,14 @@ def conv_relu_pool_forward_fast(x, w, b, conv_param, pool_param):
     """The fast twin of `conv_relu_pool_forward_naive`."""
     s, conv_cache = convolve(x, w, b, conv_param, relu=True)
     out, pool_cache = max_pool_forward_fast(s, pool_param)
-    return out, (conv_cache, s, pool_cache)
+    return out, (conv_cache, out, pool_cache)
 
 
 def conv_relu_pool_backward_fast(dout, cache, skip_dx=False):
-    """The fast twin of `conv_relu_pool_backward_naive`."""
-    conv_cache, s, pool_cache = cache
-    ds = max_pool_backward_fast(dout, pool_cache)
-    da = relu_backward_fast(ds, s)
+    """The fast twin of `conv_relu_pool_backward_naive`: a window's largest pixel was cut off if the result is zero."""
+    conv_cache, out, pool_cache = cache
+    dout = check.upstream("max_pool_backward_fast", dout, out, out.shape)
+    da = max_pool_backward_fast(relu_backward_fast(dout, out), pool_cache)
     dx, dw, db = conv_backward_fast(da, conv_cache, skip_dx)
     return dx, dw, db
 
@@ -157,18 +161,16 @@ def conv_bn_relu_backward_naive(dout, cache, skip_dx=False):
 
 
 def conv_bn_relu_forward_fast(x, w, b, gamma, beta, conv_param, bn_param):
-    """The fast twin of `conv_bn_relu_forward_naive`."""
+    """The fast twin of `conv_bn_relu_forward_naive`: norm and ReLU in one walk over the pixels."""
     a, conv_cache = conv_forward_fast(x, w, b, conv_param)
-    z, bn_cache = spatial_batchnorm_forward_fast(a, gamma, beta, bn_param)
-    out, relu_cache = relu_forward_fast(z)
-    return out, (conv_cache, bn_cache, relu_cache)
+    out, bn_cache = bn_relu_forward_fast(a, gamma, beta, bn_param)
+    return out, (conv_cache, bn_cache)
 
 
 def conv_bn_relu_backward_fast(dout, cache, skip_dx=False):
     """The fast twin of `conv_bn_relu_backward_naive`."""
-    conv_cache, bn_cache, relu_cache = cache
-    dz = relu_backward_fast(dout, relu_cache)
-    da, dgamma, dbeta = spatial_batchnorm_backward_fast(dz, bn_cache)
+    conv_cache, bn_cache = cache
+    da, dgamma, dbeta = bn_relu_backward_fast(dout, bn_cache)
     dx, dw, db = conv_backward_fast(da, conv_cache, skip_dx)
     return dx, dw, db, dgamma, dbeta
 
@@ -193,20 +195,52 @@ def conv_bn_relu_pool_backward_naive(dout, cache, skip_dx=False):
 
 
 def conv_bn_relu_pool_forward_fast(x, w, b, gamma, beta, conv_param, bn_param, pool_param):
-    """The fast twin of `conv_bn_relu_pool_forward_naive`."""
+    """The fast twin of `conv_bn_relu_pool_forward_naive`: norm, ReLU and pooling in one walk over the pixels."""
     a, conv_cache = conv_forward_fast(x, w, b, conv_param)
-    z, bn_cache = spatial_batchnorm_forward_fast(a, gamma, beta, bn_param)
-    s, relu_cache = relu_forward_fast(z)
-    out, pool_cache = max_pool_forward_fast(s, pool_param)
-    return out, (conv_cache, bn_cache, relu_cache, pool_cache)
+    out, bn_cache = bn_relu_pool_forward_fast(a, gamma, beta, bn_param, pool_param)
+    return out, (conv_cache, bn_cache)
 
 
 def conv_bn_relu_pool_backward_fast(dout, cache, skip_dx=False):
     """The fast twin of `conv_bn_relu_pool_backward_naive`."""
-    conv_cache, bn_cache, relu_cache, pool_cache = cache
-    ds = max_pool_backward_fast(dout, pool_cache)
-    dz = relu_backward_fast(ds, relu_cache)
-    da, dgamma, dbeta = spatial_batchnorm_backward_fast(dz, bn_cache)
+    conv_cache, bn_cache = cache
+    da, dgamma, dbeta = bn_relu_pool_backward_fast(dout, bn_cache)
+    dx, dw, db = conv_backward_fast(da, conv_cache, skip_dx)
+    return dx, dw, db, dgamma, dbeta
+
+
+def conv_pool_bn_relu_forward_naive(x, w, b, gamma, beta, conv_param, pool_param, bn_param):
+    """Convolution, then max pool, then spatial batch norm, then ReLU. Returns ``out, cache``."""
+    a, conv_cache = conv_forward_naive(x, w, b, conv_param)
+    p, pool_cache = max_pool_forward_naive(a, pool_param)
+    z, bn_cache = spatial_batchnorm_forward_naive(p, gamma, beta, bn_param)
+    out, relu_cache = relu_forward_naive(z)
+    return out, (conv_cache, pool_cache, bn_cache, relu_cache)
+
+
+def conv_pool_bn_relu_backward_naive(dout, cache, skip_dx=False):
+    """The gradients of `conv_pool_bn_relu_forward_naive`: ``dx, dw, db, dgamma, dbeta``."""
+    conv_cache, pool_cache, bn_cache, relu_cache = cache
+    dz = relu_backward_naive(dout, relu_cache)
+    dp, dgamma, dbeta = spatial_batchnorm_backward_naive(dz, bn_cache)
+    da = max_pool_backward_naive(dp, pool_cache)
+    dx, dw, db = conv_backward_naive(da, conv_cache, skip_dx)
+    return dx, dw, db, dgamma, dbeta
+
+
+def conv_pool_bn_relu_forward_fast(x, w, b, gamma, beta, conv_param, pool_param, bn_param):
+    """The fast twin of `conv_pool_bn_relu_forward_naive`: norm and ReLU in one walk over the pooled pixels."""
+    a, conv_cache = conv_forward_fast(x, w, b, conv_param)
+    p, pool_cache = max_pool_forward_fast(a, pool_param)
+    out, bn_cache = bn_relu_forward_fast(p, gamma, beta, bn_param)
+    return out, (conv_cache, pool_cache, bn_cache)
+
+
+def conv_pool_bn_relu_backward_fast(dout, cache, skip_dx=False):
+    """The fast twin of `conv_pool_bn_relu_backward_naive`."""
+    conv_cache, pool_cache, bn_cache = cache
+    dp, dgamma, dbeta = bn_relu_backward_fast(dout, bn_cache)
+    da = max_pool_backward_fast(dp, pool_cache)
     dx, dw, db = conv_backward_fast(da, conv_cache, skip_dx)
     return dx, dw, db, dgamma, dbeta
 
@@ -221,3 +255,5 @@ conv_bn_relu_forward = conv_bn_relu_forward_fast
 conv_bn_relu_backward = conv_bn_relu_backward_fast
 conv_bn_relu_pool_forward = conv_bn_relu_pool_forward_fast
 conv_bn_relu_pool_backward = conv_bn_relu_pool_backward_fast
+conv_pool_bn_relu_forward = conv_pool_bn_relu_forward_fast
+conv_pool_bn_relu_backward = conv_pool_bn_relu_backward_fast
