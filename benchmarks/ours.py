@@ -16,7 +16,9 @@ from pellucid import layers
 from pellucid.kernels import convolution as conv_kernels
 from pellucid.kernels.geometry import Geometry
 from pellucid.kernels.workspace import Workspace
+from pellucid.layers import spatial_norm
 from pellucid.layers.channels_last import as_channels_last
+from pellucid.layers.convolution import conv_backward_unbiased
 from pellucid.training import optim
 
 Run = Callable[[], Any]
@@ -64,21 +66,15 @@ def max_pool_backward(x: np.ndarray, dout: np.ndarray) -> Run:
 
 
 def bn_relu_forward(x: np.ndarray, gamma: np.ndarray, beta: np.ndarray) -> Run:
-    """Spatial batch norm, then ReLU. The place to change when there is one function for both."""
+    """Spatial batch norm, then ReLU."""
     bn_param: dict = {"mode": "train"}
-
-    def forward() -> np.ndarray:
-        z, _ = layers.spatial_batchnorm_forward(x, gamma, beta, bn_param)
-        return layers.relu_forward(z)[0]
-
-    return in_workspace(forward)
+    return in_workspace(lambda: spatial_norm.bn_relu_forward_fast(x, gamma, beta, bn_param)[0])
 
 
 def bn_relu_backward(x: np.ndarray, gamma: np.ndarray, beta: np.ndarray, dout: np.ndarray) -> Run:
-    """dx, dgamma, dbeta. The place to change when there is one function for both."""
-    z, bn_cache = layers.spatial_batchnorm_forward(x, gamma, beta, {"mode": "train"})
-    _, relu_cache = layers.relu_forward(z)
-    return in_workspace(lambda: layers.spatial_batchnorm_backward(layers.relu_backward(dout, relu_cache), bn_cache))
+    """dx, dgamma, dbeta."""
+    _, cache = spatial_norm.bn_relu_forward_fast(x, gamma, beta, {"mode": "train"})
+    return in_workspace(lambda: spatial_norm.bn_relu_backward_fast(dout, cache))
 
 
 def softmax_loss(x: np.ndarray, y: np.ndarray) -> Run:
@@ -131,7 +127,7 @@ class OurNetwork:
     """A network of layers' functions, as a model of the package would write it: `params` and `loss(x, y)`."""
 
     def __init__(self, network: Network, params: dict[str, np.ndarray]) -> None:
-        if network.activation == "gelu" and not hasattr(layers, "gelu_forward"):
+        if network.activation == "gelu" and not hasattr(layers, "gelu_forward_fast"):
             raise Skipped("pellucid.layers has no gelu_forward yet")
         self.network = network
         self.params = params
@@ -171,7 +167,7 @@ class OurNetwork:
         return loss, grads
 
     def _forward(self, name: str, sandwich: Sandwich, x: np.ndarray) -> tuple[np.ndarray, Any]:
-        """The place to change when there are more sandwiches: pool before norm, GELU."""
+        """One sandwich, and what its gradients need."""
         w, b = self.params[f"{name}_w"], self.params[f"{name}_b"]
         if not sandwich.norm:
             out, conv_cache = layers.conv_forward_fast(x, w, b, conv_param(sandwich))
@@ -189,9 +185,8 @@ class OurNetwork:
         pool_cache = None
         if sandwich.pool:
             out, pool_cache = layers.max_pool_forward_fast(out, pool_param(sandwich.pool))
-        out, bn_cache = layers.spatial_batchnorm_forward(out, gamma, b, bn_param)
-        out, activation_cache = self._activation("forward")(out)
-        return out, (conv_cache, pool_cache, bn_cache, activation_cache)
+        out, bn_cache = self._norm_and_activation("forward")(out, gamma, b, bn_param)
+        return out, (conv_cache, pool_cache, bn_cache)
 
     def _backward(self, name: str, sandwich: Sandwich, dout: Any, cache: Any, grads: dict) -> np.ndarray:
         """Fills in the sandwich's gradients and returns dx; nobody needs the first one's, for the images."""
@@ -204,24 +199,26 @@ class OurNetwork:
             backward = layers.conv_bn_relu_pool_backward if sandwich.pool else layers.conv_bn_relu_backward
             dx, dw, _, dgamma, dbeta = backward(dout, cache, skip_dx)
         else:
-            conv_cache, pool_cache, bn_cache, activation_cache = cache
-            dout = self._activation("backward")(dout, activation_cache)
-            dout, dgamma, dbeta = layers.spatial_batchnorm_backward(dout, bn_cache)
+            conv_cache, pool_cache, bn_cache = cache
+            dout, dgamma, dbeta = self._norm_and_activation("backward")(dout, bn_cache)
             if sandwich.pool:
                 dout = layers.max_pool_backward_fast(dout, pool_cache)
-            dx, dw, _ = layers.conv_backward_fast(dout, conv_cache, skip_dx)
+            dx, dw = conv_backward_unbiased(dout, conv_cache, skip_dx)
         grads[f"{name}_w"], grads[f"{name}_b"] = dw, dbeta
         if self.network.trained_scale:
             grads[f"{name}_gamma"] = dgamma
         return dx
 
     def _activation(self, direction: str) -> Any:
-        return getattr(layers, f"{self.network.activation}_{direction}")
+        return getattr(layers, f"{self.network.activation}_{direction}_fast")
+
+    def _norm_and_activation(self, direction: str) -> Any:
+        return getattr(spatial_norm, f"bn_{self.network.activation}_{direction}_fast")
 
 
 def inference(network: Network, weights: dict[str, np.ndarray], x: np.ndarray) -> Run:
     """Scores of the folded network: its filters are laid out once, no cache is kept."""
-    if network.activation == "gelu" and not hasattr(layers, "gelu_forward"):
+    if network.activation == "gelu" and not hasattr(layers, "gelu_forward_fast"):
         raise Skipped("pellucid.layers has no gelu_forward yet")
     relu = network.activation == "relu"
 
@@ -232,7 +229,7 @@ def inference(network: Network, weights: dict[str, np.ndarray], x: np.ndarray) -
             out = convolve(x)
             if step.pool:
                 out, _ = layers.max_pool_forward_fast(out, pool_param(step.pool))
-            return out if relu else layers.gelu_forward(out)[0]
+            return out if relu else layers.gelu_forward_fast(out)[0]
 
         return sandwich
 

@@ -270,8 +270,9 @@ def polynomial(single: list[float], double: list[float]) -> Any:
     """
 
     def plain(vector):
-        value = np.zeros_like(vector)
-        for coefficient in reversed(single if vector.dtype == np.float32 else double):
+        coefficients = single if vector.dtype == np.float32 else double
+        value = np.full_like(vector, coefficients[-1])
+        for coefficient in reversed(coefficients[:-1]):
             value = value * vector + vector.dtype.type(coefficient)
         return value
 

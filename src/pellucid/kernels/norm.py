@@ -24,7 +24,7 @@ What was tried (one core, float32, 17 MB; what is read and written over the time
 
     moments           the run's mean first, then its squares, from the cache      22 GB/s
                       around the run's first row, RUN = 8, 16, 32                 26, 28, 28 GB/s
-    normalise         run by run, channels' numbers in registers                  24 to 29 GB/s, as the arrays happen to lie
+    normalise         run by run, channels' numbers in registers                  24 to 29 GB/s, as the arrays lie
                       row by row, channels' numbers from the first-level cache    30 GB/s
     input_gradient    run by run                                                  23 to 29 GB/s
                       row by row                                                  30 GB/s

@@ -1,10 +1,11 @@
-"""Max pooling of channels-last images.
+"""Max and average pooling of channels-last images.
 
 Forward, in words:
 
     for every row of stops:                                                <- shared out between threads
         for every stop, every LANES channels:
             the largest number of the window, and which tap held it, written as one byte
+            (as a number of x's type, where a window has more taps than a byte counts)
 
 Backward, for windows of 2 x 2 side by side (`unpool_2x2`): every stop writes its four pixels, its gradient at the tap
 that the byte names and zero at the others. For any other window (`unpool`):
@@ -18,14 +19,16 @@ order.
 A larger number must be strictly larger to take the place of an earlier one, so a tie goes to the first in scan order.
 NaN counts as larger than any number, and the first NaN keeps its place.
 
-What was tried (one core, float32, (64, 64, 32, 32); what is read and written, over the time):
+What was tried (one core, float32, (64, 64, 32, 32); what is read and written, over the time; a plain copy makes 29):
 
-    forward    plain loops over channels, one index      11 GB/s    negative indices are looked after: no vectors
-               plain loops over slices of the arrays     29 GB/s    but 2 to 5 GB/s for 16 to 24 channels
-               vectors (lanes.py)                        28 GB/s    for 16 channels and more; 29 is a plain copy
-    backward   plain loops over slices                   12 GB/s
-               vectors                                   26 GB/s
-               without the bytes of the forward pass     it would read all of x again: 1.7 times as much
+    forward    plain loops over channels, one index       11 GB/s   negative indices are looked after: no vectors
+               plain loops over slices of the arrays      29 GB/s   but 2 to 5 GB/s for 16 to 24 channels
+               vectors, any window                        29 GB/s   2 x 2; 21 for 3 x 3 with stride 2
+               vectors, the four taps of 2 x 2 by hand    29 GB/s   no gain: left out
+    backward   plain loops over slices                    12 GB/s
+               vectors, 2 x 2                             26 GB/s
+               vectors, any window                        14 GB/s   2 x 2; 10 for 3 x 3 with stride 2
+               without the bytes of the forward pass      it would read all of x again: 1.7 times as much
 """
 
 from __future__ import annotations
@@ -44,32 +47,32 @@ def beats(challenger, holder):
 
 
 @kernel
-def max_pool_2x2(x, N, H, W, C, out, taps, parts):
-    """x flat (N, H, W, C) -> out and taps (bytes) flat (N, H // 2, W // 2, C)."""
+def max_pool(x, N, H, W, C, HH, WW, stride, H_out, W_out, out, taps, parts):
+    """x flat (N, H, W, C) -> out and taps flat (N, H_out, W_out, C).
+
+    taps holds bytes, or numbers of x's type where a window has more taps than a byte can count.
+    """
     for part in prange(parts):
-        max_pool_2x2_share(x, N, H, W, C, out, taps, part, parts)
+        max_pool_share(x, N, H, W, C, HH, WW, stride, H_out, W_out, out, taps, part, parts)
 
 
 @inner
-def max_pool_2x2_share(x, N, H, W, C, out, taps, part, parts):
-    H_out, W_out = H // 2, W // 2
+def max_pool_share(x, N, H, W, C, HH, WW, stride, H_out, W_out, out, taps, part, parts):
     for row in range(N * H_out * part // parts, N * H_out * (part + 1) // parts):
         n, i = row // H_out, row % H_out
         for j in range(W_out):
-            top = ((n * H + 2 * i) * W + 2 * j) * C
+            corner = ((n * H + i * stride) * W + j * stride) * C
             target = (row * W_out + j) * C
             for c in range(0, C, lane_count(x)):
-                here, rest = top + c, C - c
-                below = here + W * C
-                upper, right = load(x, here, rest), load(x, here + C, rest)
-                better = beats(right, upper)
-                upper, upper_tap = where(better, right, upper), where(better, spread(x, 1), 0)
-                lower, right = load(x, below, rest), load(x, below + C, rest)
-                better = beats(right, lower)
-                lower, lower_tap = where(better, right, lower), where(better, spread(x, 3), 2)
-                better = beats(lower, upper)
-                store(out, target + c, rest, where(better, lower, upper))
-                store_as(taps, target + c, rest, where(better, lower_tap, upper_tap))
+                rest = C - c
+                best, best_tap = load(x, corner + c, rest), spread(x, 0)
+                for r in range(HH):
+                    for s in range(WW):
+                        pixel = load(x, corner + (r * W + s) * C + c, rest)
+                        better = beats(pixel, best)
+                        best, best_tap = where(better, pixel, best), where(better, spread(x, r * WW + s), best_tap)
+                store(out, target + c, rest, best)
+                store_as(taps, target + c, rest, best_tap)
 
 
 @kernel
@@ -102,34 +105,6 @@ def unpool_2x2_share(dout, taps, N, H, W, C, dx, part, parts):
             dx[image_row + (2 * W - 1) * C : image_row + 2 * W * C] = 0
         if H % 2 and i == H_out - 1:
             dx[image_row + 2 * W * C : image_row + 3 * W * C] = 0
-
-
-@kernel
-def max_pool(x, N, H, W, C, HH, WW, stride, H_out, W_out, out, taps, parts):
-    """Any window. x flat (N, H, W, C) -> out and taps flat (N, H_out, W_out, C).
-
-    taps holds bytes, or numbers of x's type where a window has more taps than a byte can count.
-    """
-    for part in prange(parts):
-        max_pool_share(x, N, H, W, C, HH, WW, stride, H_out, W_out, out, taps, part, parts)
-
-
-@inner
-def max_pool_share(x, N, H, W, C, HH, WW, stride, H_out, W_out, out, taps, part, parts):
-    for row in range(N * H_out * part // parts, N * H_out * (part + 1) // parts):
-        n, i = row // H_out, row % H_out
-        for j in range(W_out):
-            corner = ((n * H + i * stride) * W + j * stride) * C
-            target = (row * W_out + j) * C
-            for c in range(0, C, lane_count(x)):
-                rest = C - c
-                best, best_tap = load(x, corner + c, rest), spread(x, 0)
-                for tap in range(1, HH * WW):
-                    pixel = load(x, corner + (tap // WW * W + tap % WW) * C + c, rest)
-                    better = beats(pixel, best)
-                    best, best_tap = where(better, pixel, best), where(better, spread(x, tap), best_tap)
-                store(out, target + c, rest, best)
-                store_as(taps, target + c, rest, best_tap)
 
 
 @kernel
@@ -173,8 +148,9 @@ def average_pool_share(x, N, H, W, C, HH, WW, stride, H_out, W_out, out, part, p
             corner = ((n * H + i * stride) * W + j * stride) * C
             for c in range(0, C, lane_count(x)):
                 sums = spread(x, 0)
-                for tap in range(HH * WW):
-                    sums = sums + load(x, corner + (tap // WW * W + tap % WW) * C + c, C - c)
+                for r in range(HH):
+                    for s in range(WW):
+                        sums = sums + load(x, corner + (r * W + s) * C + c, C - c)
                 store(out, (row * W_out + j) * C + c, C - c, sums / (HH * WW))
 
 

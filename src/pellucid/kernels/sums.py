@@ -34,8 +34,9 @@ def add_share(x, begin, end, C, totals, total0):
     for start in range(begin, end, RUN):
         run[:] = 0
         for row in range(start, min(start + RUN, end)):
+            line = x[row * C : (row + 1) * C]
             for c in range(C):
-                run[c] += x[row * C + c]
+                run[c] += line[c]
         for c in range(C):
             totals[total0 + c] += run[c]
 

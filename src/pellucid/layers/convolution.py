@@ -169,16 +169,23 @@ def convolve(x, w, b, conv_param, relu=False):
 
 def conv_backward_fast(dout, cache, skip_dx=False):
     """The fast twin of `conv_backward_naive`."""
+    dx, dw = conv_backward_unbiased(dout, cache, skip_dx)
+    return dx, dw, column_sums(np.asarray(dout, dtype=dw.dtype).transpose(0, 2, 3, 1))
+
+
+def conv_backward_unbiased(dout, cache, skip_dx=False):
+    """The first two results of `conv_backward_fast`, for a convolution without a bias, or in front of batch norm, which
+    takes any bias away again: that saves reading ``dout`` once more. Returns ``dx, dw``.
+    """
     x, w, b, conv_param = cache[:4]
     settings = conv_settings("conv_backward_fast", conv_param)
     g = conv_geometry(x, w, settings)
     dout = as_channels_last(check.upstream("conv_backward_fast", dout, x, (g.N, g.F, g.H_out, g.W_out)))
     dw = kernels.filter_gradient(as_channels_last(x), dout, g, settings.algorithm)
-    db = column_sums(dout)
     if skip_dx:
-        return None, dw, db
+        return None, dw
     dx = kernels.input_gradient(dout, np.ascontiguousarray(w), g, settings.algorithm)
-    return dx.transpose(0, 3, 1, 2), dw, db
+    return dx.transpose(0, 3, 1, 2), dw
 
 
 def conv_geometry(x, w, settings):

@@ -100,14 +100,10 @@ def max_pool_forward_fast(x, pool_param):
     H_out = output_size(H, HH, stride)
     W_out = output_size(W, WW, stride)
 
-    x_last = as_channels_last(x)
     out = workspace.empty((N, H_out, W_out, C), x.dtype)
     taps = workspace.empty(out.shape, np.uint8 if HH * WW <= 256 else x.dtype)  # (N, H_out, W_out, C)
-    if (HH, WW, stride) == SIDE_BY_SIDE:
-        launch(kernels.max_pool_2x2, x.size, flat(x_last), N, H, W, C, flat(out), flat(taps))
-    else:
-        sizes = N, H, W, C, HH, WW, stride, H_out, W_out
-        launch(kernels.max_pool, x.size, flat(x_last), *sizes, flat(out), flat(taps))
+    sizes = N, H, W, C, HH, WW, stride, H_out, W_out
+    launch(kernels.max_pool, x.size, flat(as_channels_last(x)), *sizes, flat(out), flat(taps))
     return out.transpose(0, 3, 1, 2), (taps, x.shape, x.dtype, (HH, WW, stride))
 
 

@@ -15,6 +15,8 @@ gradients come back in the order of the arrays: ``dx, dw, db`` (and ``dgamma, db
 place of dx, which nobody needs for the first layer of a network. An error names the part that refused.
 """
 
+import numpy as np
+
 from pellucid import check
 from pellucid.layers.affine import (
     affine_backward_fast,
@@ -25,6 +27,7 @@ from pellucid.layers.affine import (
 from pellucid.layers.convolution import (
     conv_backward_fast,
     conv_backward_naive,
+    conv_backward_unbiased,
     conv_forward_fast,
     conv_forward_naive,
     convolve,
@@ -171,8 +174,8 @@ def conv_bn_relu_backward_fast(dout, cache, skip_dx=False):
     """The fast twin of `conv_bn_relu_backward_naive`."""
     conv_cache, bn_cache = cache
     da, dgamma, dbeta = bn_relu_backward_fast(dout, bn_cache)
-    dx, dw, db = conv_backward_fast(da, conv_cache, skip_dx)
-    return dx, dw, db, dgamma, dbeta
+    dx, dw = conv_backward_unbiased(da, conv_cache, skip_dx)
+    return dx, dw, _bias_gradient(bn_cache, dbeta), dgamma, dbeta
 
 
 def conv_bn_relu_pool_forward_naive(x, w, b, gamma, beta, conv_param, bn_param, pool_param):
@@ -205,8 +208,8 @@ def conv_bn_relu_pool_backward_fast(dout, cache, skip_dx=False):
     """The fast twin of `conv_bn_relu_pool_backward_naive`."""
     conv_cache, bn_cache = cache
     da, dgamma, dbeta = bn_relu_pool_backward_fast(dout, bn_cache)
-    dx, dw, db = conv_backward_fast(da, conv_cache, skip_dx)
-    return dx, dw, db, dgamma, dbeta
+    dx, dw = conv_backward_unbiased(da, conv_cache, skip_dx)
+    return dx, dw, _bias_gradient(bn_cache, dbeta), dgamma, dbeta
 
 
 def conv_pool_bn_relu_forward_naive(x, w, b, gamma, beta, conv_param, pool_param, bn_param):
@@ -243,6 +246,14 @@ def conv_pool_bn_relu_backward_fast(dout, cache, skip_dx=False):
     da = max_pool_backward_fast(dp, pool_cache)
     dx, dw, db = conv_backward_fast(da, conv_cache, skip_dx)
     return dx, dw, db, dgamma, dbeta
+
+
+def _bias_gradient(bn_cache, dbeta):
+    """db of a convolution right in front of batch norm. In training the mean takes any bias away, so it has no
+    effect; at test time a bias is added to what beta adds, scaled as every pixel is.
+    """
+    norm_cache = bn_cache[0] if isinstance(bn_cache[0], tuple) else bn_cache
+    return np.zeros_like(dbeta) if norm_cache.train else norm_cache.scale * dbeta
 
 
 affine_relu_forward = affine_relu_forward_fast
