@@ -100,17 +100,17 @@ def update(rule: str, w: np.ndarray, dw: np.ndarray) -> Runner:
 
 
 class Updater:
-    """What the solver does with gradients. The place to change when it updates all parameters as one flat array."""
+    """What the solver does with gradients: every parameter in place."""
 
     def __init__(self, params: dict[str, np.ndarray], rule: Any, settings: dict) -> None:
-        self.params = params
+        self.params = {name: w.copy() for name, w in params.items()}
         self.rule = rule
         self.configs = {name: dict(settings) for name in params}
 
     def step(self, grads: dict[str, np.ndarray]) -> None:
         """Move every parameter."""
         for name, w in self.params.items():
-            self.params[name], self.configs[name] = self.rule(w, grads[name], self.configs[name])
+            self.params[name], self.configs[name] = self.rule(w, grads[name], self.configs[name], out=w)
 
 
 def pool_param(size: int) -> dict:

@@ -6,6 +6,7 @@ import time
 import numpy as np
 import pytest
 
+from pellucid.kernels.jit import at_most_threads
 from pellucid.training import optim
 
 RULES = list(optim.RULES)
@@ -161,13 +162,28 @@ def test_only_sgd_changes_the_callers_weights_and_none_its_gradient(rule):
 
 
 @pytest.mark.parametrize("rule", RULES)
-@pytest.mark.parametrize("size", [optim.BLOCK_ELEMENTS - 1, optim.BLOCK_ELEMENTS + 3, 3 * optim.BLOCK_ELEMENTS])
-def test_working_in_blocks_changes_no_bit(rule, size, monkeypatch):
+@pytest.mark.parametrize("size", [optim.SMALL_ELEMENTS - 1, optim.SMALL_ELEMENTS + 3, 3 * optim.SMALL_ELEMENTS])
+def test_the_number_of_threads_changes_no_bit(rule, size):
     w, gradients = rng.standard_normal((size, 2)), rng.standard_normal((2, size, 2))
-    blocks, _ = run(rule, w.copy(), gradients)
-    monkeypatch.setattr(optim, "BLOCK_ELEMENTS", 1 << 40)
-    whole, _ = run(rule, w.copy(), gradients)
-    np.testing.assert_array_equal(blocks, whole)
+    shared, _ = run(rule, w.copy(), gradients)
+    with at_most_threads(1):
+        alone, _ = run(rule, w.copy(), gradients)
+    np.testing.assert_array_equal(shared, alone)
+
+
+@pytest.mark.parametrize("rule", [rule for rule in RULES if rule != "sgd"])
+@pytest.mark.parametrize("layout", ["C", "channels last", "every second"])
+def test_out_takes_the_result_and_may_be_the_weights(rule, layout):
+    base = rng.standard_normal((4, 3, 6, 5))
+    w = {"C": base, "channels last": base.transpose(0, 3, 1, 2), "every second": base[::2, :, ::2]}[layout]
+    dw, expected = np.sin(w), optim.RULES[rule](w, np.sin(w))[0]
+    other = np.empty_like(w)
+    given, _ = optim.RULES[rule](w, dw, None, out=other)
+    assert given is other
+    np.testing.assert_array_equal(other, expected)
+    in_place = w.copy(order="K")
+    assert optim.RULES[rule](in_place, dw, None, out=in_place)[0] is in_place
+    np.testing.assert_array_equal(in_place, expected)
 
 
 @pytest.mark.parametrize("rule", RULES)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from toy_models import LinearSoftmax, NormalisedNet, blobs
 
-from pellucid.training import CheckpointError, Hook, NonFiniteLoss, Solver, load_weights
+from pellucid.training import CheckpointError, Hook, NonFiniteLoss, Solver, load_weights, optim
 
 QUIET = {"verbose": False, "progress": False}
 
@@ -112,7 +112,7 @@ def test_training_is_the_rule_applied_to_the_drawn_batches_by_hand():
         loss, grads = reference.loss(data["X_train"][batch], data["y_train"][batch])
         losses.append(loss)
         for name in reference.params:
-            reference.params[name] = reference.params[name] - 0.1 * grads[name]
+            reference.params[name] = optim.sgd(reference.params[name], grads[name], {"learning_rate": 0.1})[0]
     np.random.seed(5)
     solver = make(LinearSoftmax(dtype=np.float64), data, optim_config={"learning_rate": 0.1}, num_train_samples=None)
     with pytest.MonkeyPatch.context() as patch:

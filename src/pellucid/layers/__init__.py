@@ -63,6 +63,7 @@ from pellucid.layers.losses import (
     svm_loss_fast,
     svm_loss_naive,
 )
+from pellucid.layers.penalty import add_l2_penalty
 from pellucid.layers.pooling import (
     avg_pool_backward_fast,
     avg_pool_backward_naive,
@@ -136,5 +137,5 @@ from pellucid.layers.spatial_norm import (
 )
 
 _ENDINGS = ("naive", "fast", "forward", "backward", "alt", "loss")
-_OTHERS = ("Workspace", "PreparedConvolution", "fold_batchnorm")
+_OTHERS = ("add_l2_penalty", "Workspace", "PreparedConvolution", "fold_batchnorm")
 __all__ = [name for name in dir() if name.rpartition("_")[2] in _ENDINGS or name in _OTHERS]

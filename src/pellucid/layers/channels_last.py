@@ -4,9 +4,18 @@ All channels of a pixel then lie side by side, which is the order in which matri
 them, and since every fast layer returns its result in this form, none has to shuffle data for the next.
 """
 
-import numpy as np
+from pellucid.kernels.workspace import empty
 
 
 def as_channels_last(x):
     """(N, C, H, W) as a contiguous (N, H, W, C) array; no copy if that is how it lies in memory already."""
-    return np.ascontiguousarray(x.transpose(0, 2, 3, 1))
+    return contiguous(x.transpose(0, 2, 3, 1))
+
+
+def contiguous(x):
+    """The array in C order; a copy that is needed goes to the current workspace."""
+    if x.flags.c_contiguous:
+        return x
+    copy = empty(x.shape, x.dtype)
+    copy[...] = x
+    return copy

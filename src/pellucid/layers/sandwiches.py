@@ -32,6 +32,7 @@ from pellucid.layers.convolution import (
     conv_forward_naive,
     convolve,
 )
+from pellucid.layers.pixel_norm import PixelNormCache
 from pellucid.layers.pooling import (
     max_pool_backward_fast,
     max_pool_backward_naive,
@@ -252,7 +253,7 @@ def _bias_gradient(bn_cache, dbeta):
     """db of a convolution right in front of batch norm. In training the mean takes any bias away, so it has no
     effect; at test time a bias is added to what beta adds, scaled as every pixel is.
     """
-    norm_cache = bn_cache[0] if isinstance(bn_cache[0], tuple) else bn_cache
+    norm_cache = bn_cache if isinstance(bn_cache, PixelNormCache) else bn_cache[0]
     return np.zeros_like(dbeta) if norm_cache.train else norm_cache.scale * dbeta
 
 

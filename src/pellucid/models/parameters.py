@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from pellucid.layers import add_l2_penalty
+
 
 def float_type(where: str, dtype: Any) -> np.dtype:
     """The network's type: float32 or float64."""
@@ -34,7 +36,5 @@ def l2_penalty(params: dict[str, np.ndarray], grads: dict[str, np.ndarray], reg:
     penalty: Any = 0.0
     for name, W in params.items():
         if name.startswith("W"):
-            flat = W.reshape(-1)
-            penalty += 0.5 * reg * np.dot(flat, flat)
-            grads[name] += reg * W
+            penalty += add_l2_penalty(W, grads[name], reg)
     return penalty

@@ -1,20 +1,25 @@
-"""Update rules: ``rule(w, dw, config=None) -> (next_w, config)``.
+"""Update rules: ``rule(w, dw, config=None, out=None) -> (next_w, config)``.
 
 ``w`` is a parameter, ``dw`` the gradient of the loss for it, and ``config`` a dictionary with the rule's settings
 (missing ones are filled in with the defaults) and its state from step to step, which belongs to this one parameter:
 pass in what came out of the last step. State arrays have the type of ``w`` and are updated in place.
 
-``sgd`` updates ``w`` itself, as the course's does; every other rule leaves ``w`` alone and returns a new array.
+``sgd`` updates ``w`` itself, as the course's does; every other rule leaves ``w`` alone and returns a new array, unless
+``out`` says where the result goes: ``out=w`` updates in place and allocates nothing. The walk over the numbers is one
+of `pellucid.kernels.updates`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from pellucid import check
+from pellucid.kernels import updates
+from pellucid.kernels.arrays import flat
+from pellucid.kernels.jit import threads
 
 Config = dict[str, Any]
 Rule = Callable[..., tuple[np.ndarray, Config]]
@@ -37,9 +42,8 @@ STATE_ARRAYS: dict[str, tuple[str, ...]] = {
     "adamw": ("m", "v"),
 }
 
-# Elements worked on at a time, so that the temporaries of a formula stay in the processor's cache. Chosen by
-# benchmarks/block_elements.py: Adam on 4 million float32 takes 16 ms with it and 44 ms with all at once.
-BLOCK_ELEMENTS = 1 << 15
+SMALL_ELEMENTS = 1 << 14
+"""Elements below which one thread walks over a parameter as quickly as two."""
 
 
 def sgd(w: np.ndarray, dw: np.ndarray, config: Config | None = None) -> tuple[np.ndarray, Config]:
@@ -69,13 +73,12 @@ def sgd(w: np.ndarray, dw: np.ndarray, config: Config | None = None) -> tuple[np
     H. Robbins and S. Monro, "A Stochastic Approximation Method", 1951.
     """
     dw, config = _prepare("sgd", w, dw, config)
-    learning_rate = config["learning_rate"]
-    for part in _parts(w):
-        w[part] -= learning_rate * dw[part]
-    return w, config
+    return _walk(updates.sgd, w, dw, [], [config["learning_rate"]], out=w), config
 
 
-def sgd_momentum(w: np.ndarray, dw: np.ndarray, config: Config | None = None) -> tuple[np.ndarray, Config]:
+def sgd_momentum(
+    w: np.ndarray, dw: np.ndarray, config: Config | None = None, out: np.ndarray | None = None
+) -> tuple[np.ndarray, Config]:
     """Gradient descent with momentum: a ball that rolls downhill, slowed by friction.
 
         velocity <- momentum * velocity - learning_rate * dw
@@ -87,15 +90,13 @@ def sgd_momentum(w: np.ndarray, dw: np.ndarray, config: Config | None = None) ->
     "On the importance of initialization and momentum in deep learning", ICML 2013, equations 1 and 2.
     """
     dw, config = _prepare("sgd_momentum", w, dw, config)
-    learning_rate, momentum, velocity = config["learning_rate"], config["momentum"], config["velocity"]
-    next_w = np.empty_like(w)
-    for part in _parts(w):
-        velocity[part] = momentum * velocity[part] - learning_rate * dw[part]
-        next_w[part] = w[part] + velocity[part]
-    return next_w, config
+    settings = [config["learning_rate"], config["momentum"], 0]
+    return _walk(updates.momentum, w, dw, [config["velocity"]], settings, out), config
 
 
-def nesterov(w: np.ndarray, dw: np.ndarray, config: Config | None = None) -> tuple[np.ndarray, Config]:
+def nesterov(
+    w: np.ndarray, dw: np.ndarray, config: Config | None = None, out: np.ndarray | None = None
+) -> tuple[np.ndarray, Config]:
     """Nesterov's momentum: the gradient is taken where the momentum is about to carry the weights.
 
         velocity <- momentum * velocity - learning_rate * dw
@@ -109,16 +110,13 @@ def nesterov(w: np.ndarray, dw: np.ndarray, config: Config | None = None) -> tup
     second line above. Y. Bengio et al., "Advances in optimizing recurrent networks", ICASSP 2013, equation 7.
     """
     dw, config = _prepare("nesterov", w, dw, config)
-    learning_rate, momentum, velocity = config["learning_rate"], config["momentum"], config["velocity"]
-    next_w = np.empty_like(w)
-    for part in _parts(w):
-        step = learning_rate * dw[part]
-        velocity[part] = momentum * velocity[part] - step
-        next_w[part] = w[part] + momentum * velocity[part] - step
-    return next_w, config
+    settings = [config["learning_rate"], config["momentum"], 1]
+    return _walk(updates.momentum, w, dw, [config["velocity"]], settings, out), config
 
 
-def rmsprop(w: np.ndarray, dw: np.ndarray, config: Config | None = None) -> tuple[np.ndarray, Config]:
+def rmsprop(
+    w: np.ndarray, dw: np.ndarray, config: Config | None = None, out: np.ndarray | None = None
+) -> tuple[np.ndarray, Config]:
     """RMSProp: each element's step is divided by the running root mean square of its gradient.
 
         cache <- decay_rate * cache + (1 - decay_rate) * dw**2
@@ -129,16 +127,13 @@ def rmsprop(w: np.ndarray, dw: np.ndarray, config: Config | None = None) -> tupl
     T. Tieleman and G. Hinton, "Lecture 6.5: rmsprop", Coursera, Neural Networks for Machine Learning, 2012.
     """
     dw, config = _prepare("rmsprop", w, dw, config)
-    learning_rate, epsilon, cache = config["learning_rate"], config["epsilon"], config["cache"]
-    decay_rate = config["decay_rate"]
-    next_w = np.empty_like(w)
-    for part in _parts(w):
-        cache[part] = decay_rate * cache[part] + (1 - decay_rate) * dw[part] ** 2
-        next_w[part] = w[part] - learning_rate * dw[part] / (np.sqrt(cache[part]) + epsilon)
-    return next_w, config
+    settings = [config["learning_rate"], config["decay_rate"], 1 - config["decay_rate"], config["epsilon"]]
+    return _walk(updates.rmsprop, w, dw, [config["cache"]], settings, out), config
 
 
-def adam(w: np.ndarray, dw: np.ndarray, config: Config | None = None) -> tuple[np.ndarray, Config]:
+def adam(
+    w: np.ndarray, dw: np.ndarray, config: Config | None = None, out: np.ndarray | None = None
+) -> tuple[np.ndarray, Config]:
     """Adam: momentum and RMSProp together, both corrected for having started at zero.
 
         t <- t + 1
@@ -152,10 +147,12 @@ def adam(w: np.ndarray, dw: np.ndarray, config: Config | None = None) -> tuple[n
     D. P. Kingma and J. Ba, "Adam: A Method for Stochastic Optimization", ICLR 2015, algorithm 1.
     """
     dw, config = _prepare("adam", w, dw, config)
-    return _adam(w, dw, config, weight_decay=0.0), config
+    return _adam(w, dw, config, 0.0, out), config
 
 
-def adamw(w: np.ndarray, dw: np.ndarray, config: Config | None = None) -> tuple[np.ndarray, Config]:
+def adamw(
+    w: np.ndarray, dw: np.ndarray, config: Config | None = None, out: np.ndarray | None = None
+) -> tuple[np.ndarray, Config]:
     """Adam with decoupled weight decay: the weights also shrink by learning_rate * weight_decay of themselves a step.
 
         w <- w - learning_rate * (adam's step + weight_decay * w)
@@ -169,24 +166,43 @@ def adamw(w: np.ndarray, dw: np.ndarray, config: Config | None = None) -> tuple[
     multiplied by the learning rate, only by its schedule; this one is, as is usual today: divide theirs by the rate.
     """
     dw, config = _prepare("adamw", w, dw, config)
-    return _adam(w, dw, config, config["weight_decay"]), config
+    return _adam(w, dw, config, config["weight_decay"], out), config
 
 
-def _adam(w: np.ndarray, dw: np.ndarray, config: Config, weight_decay: float) -> np.ndarray:
+def _adam(w: np.ndarray, dw: np.ndarray, config: Config, weight_decay: float, out: np.ndarray | None) -> np.ndarray:
     """One step of Adam; see ``adam`` and ``adamw``."""
     learning_rate, beta1, beta2, epsilon = (config[k] for k in ("learning_rate", "beta1", "beta2", "epsilon"))
-    m, v = config["m"], config["v"]
     config["t"] += 1
-    m_correction, v_correction = 1 - beta1 ** config["t"], 1 - beta2 ** config["t"]
-    next_w = np.empty_like(w)
-    for part in _parts(w):
-        m[part] = beta1 * m[part] + (1 - beta1) * dw[part]
-        v[part] = beta2 * v[part] + (1 - beta2) * dw[part] ** 2
-        step = (m[part] / m_correction) / (np.sqrt(v[part] / v_correction) + epsilon)
-        if weight_decay:
-            step += weight_decay * w[part]
-        next_w[part] = w[part] - learning_rate * step
-    return next_w
+    corrections = [1 / (1 - beta1 ** config["t"]), 1 / (1 - beta2 ** config["t"])]
+    settings = [learning_rate, beta1, 1 - beta1, beta2, 1 - beta2, *corrections, epsilon, weight_decay]
+    return _walk(updates.adam, w, dw, [config["m"], config["v"]], settings, out)
+
+
+def _walk(
+    kernel: Callable[..., None],
+    w: np.ndarray,
+    dw: np.ndarray,
+    state: list[np.ndarray],
+    settings: list[float],
+    out: np.ndarray | None,
+) -> np.ndarray:
+    """Let a kernel walk over w, dw and the state arrays; the result goes to ``out``, or a new array.
+
+    The kernel changes contiguous arrays in place. Others are copied, and what was changed is copied back.
+    """
+    if out is None:
+        out = w.copy(order="K")
+    elif out is not w:
+        out[...] = w
+    changed = [out, *state]
+    ready = [np.ascontiguousarray(array) for array in changed]
+    parts = threads() if w.size >= SMALL_ELEMENTS else 1
+    flats = [flat(array) for array in (ready[0], np.ascontiguousarray(dw), *ready[1:])]
+    kernel(*flats, np.array(settings, w.dtype), parts)
+    for given, used in zip(changed, ready, strict=True):
+        if given is not used:
+            given[...] = used
+    return out
 
 
 RULES: dict[str, Rule] = {rule.__name__: rule for rule in (sgd, sgd_momentum, nesterov, rmsprop, adam, adamw)}
@@ -231,13 +247,3 @@ def _like(rule: str, name: str, array: Any, w: np.ndarray) -> np.ndarray:
         raise TypeError(f"{rule}: {name} has type {array.dtype}; it must be {w.dtype}, as w is")
     check.shape(rule, name, array, w.shape, "the shape of w")
     return array.astype(w.dtype, copy=False)
-
-
-def _parts(w: np.ndarray) -> Iterator[Any]:
-    """Runs of rows of about ``BLOCK_ELEMENTS`` elements each; together they are the whole array."""
-    if w.ndim == 0:
-        yield ...
-        return
-    rows = max(1, BLOCK_ELEMENTS * len(w) // max(1, w.size))
-    for start in range(0, len(w), rows):
-        yield slice(start, start + rows)

@@ -317,7 +317,9 @@ class Solver:
         for name, w in params.items():
             config = self.optim_configs[name]
             base_rate = config["learning_rate"]
-            params[name], config = self.update_rule(w, grads[name], {**config, "learning_rate": base_rate * factor})
+            now = {**config, "learning_rate": base_rate * factor}
+            in_place = {"out": w} if w.flags.writeable and self.update_rule is not optim.sgd else {}
+            params[name], config = self.update_rule(w, grads[name], now, **in_place)
             self.optim_configs[name] = {**config, "learning_rate": base_rate}
 
     def _factor(self) -> float:
