@@ -6,12 +6,13 @@ from pellucid import check
 from pellucid.kernels import activations, workspace
 from pellucid.kernels.arrays import flat
 from pellucid.kernels.rows import launch
+from pellucid.layers.channels_last import contiguous
 
 
 def forward(x, activation):
     """The activation of every number of x. Returns ``out`` and a cache for `backward`."""
     order = memory_order(x)
-    x_flat = np.ascontiguousarray(x.transpose(order))
+    x_flat = contiguous(x.transpose(order))
     out = workspace.empty(x_flat.shape, x.dtype)
     launch(activations.activate, x.size, flat(x_flat), activation, flat(out))
     return out.transpose(np.argsort(order)), x
@@ -21,7 +22,7 @@ def backward(where, dout, x, activation):
     """The gradient for x; ``where`` is the public function, for errors."""
     dout = check.upstream(where, dout, x, x.shape)
     order = memory_order(x)
-    dout_flat, x_flat = (np.ascontiguousarray(array.transpose(order)) for array in (dout, x))
+    dout_flat, x_flat = (contiguous(array.transpose(order)) for array in (dout, x))
     dx = workspace.empty(x_flat.shape, x.dtype)
     launch(activations.activate_gradient, x.size, flat(dout_flat), flat(x_flat), activation, flat(dx))
     return dx.transpose(np.argsort(order))
