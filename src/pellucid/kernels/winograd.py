@@ -88,18 +88,24 @@ def transform_filters_share(w, u, taps, K, k_step, J, j_step, BLOCK, LANES, zero
 
 @inner
 def gather_filters(w, start, taps, K, k_step, J, j_step, gathered, BLOCK):
-    """gathered[k, tap, j], read in the order in which the weights lie; zeros beyond J filters."""
+    """gathered[k, tap, j], read in the order in which the weights lie; zeros beyond J filters.
+
+    Where the channels of a filter lie side by side, ``taps`` are 0, 1, 2, ...: a run of weights is a column as it is.
+    """
+    T = taps.size
     if k_step < j_step:
         for j in range(J):
-            for k in range(K):
-                for t in range(taps.size):
-                    gathered[(k * taps.size + t) * BLOCK + j] = w[start + j * j_step + k * k_step + taps[t]]
+            source, column = w[start + j * j_step : start + j * j_step + K * T], gathered[j::BLOCK]
+            for i in range(K * T):
+                column[i] = source[i]
     else:
         for k in range(K):
-            for j in range(J):
-                for t in range(taps.size):
-                    gathered[(k * taps.size + t) * BLOCK + j] = w[start + j * j_step + k * k_step + taps[t]]
-    for row in range(K * taps.size):
+            for t in range(T):
+                first = start + k * k_step + taps[t]
+                source, row = w[first : first + (J - 1) * j_step + 1 : j_step], gathered[(k * T + t) * BLOCK :]
+                for j in range(J):
+                    row[j] = source[j]
+    for row in range(K * T):
         for j in range(J, BLOCK):
             gathered[row * BLOCK + j] = 0
 
