@@ -314,11 +314,12 @@ class Solver:
             if not is_finite(dw):
                 raise NonFiniteLoss(f"the gradient of {name!r} holds NaN or infinity", self.iteration + 1, self)
         factor = self._factor()
+        takes_out = "out" in inspect.signature(self.update_rule).parameters  # a rule of one's own may do without
         for name, w in params.items():
             config = self.optim_configs[name]
             base_rate = config["learning_rate"]
             now = {**config, "learning_rate": base_rate * factor}
-            in_place = {"out": w} if w.flags.writeable and self.update_rule is not optim.sgd else {}
+            in_place = {"out": w} if takes_out and w.flags.writeable else {}
             params[name], config = self.update_rule(w, grads[name], now, **in_place)
             self.optim_configs[name] = {**config, "learning_rate": base_rate}
 
