@@ -129,6 +129,17 @@ def test_a_zip_cut_short_is_refused(tmp_path):
             load_image_folder(tmp_path / "short.zip")
 
 
+def test_a_zip_whose_directory_points_before_the_file_is_refused(tmp_path):
+    raw = bytearray(zip_of(tmp_path).read_bytes())
+    end = raw.rindex(b"PK\x05\x06")
+    start = int.from_bytes(raw[end + 16 : end + 20], "little")
+    raw[end + 16 : end + 20] = (start + 1000).to_bytes(4, "little")  # the members seem to lie 1000 bytes earlier
+    path = tmp_path / "early.zip"
+    path.write_bytes(raw)
+    with pytest.raises(ValueError, match=r"early.zip.* is damaged"):
+        load_image_folder(path)
+
+
 @given(st.data())
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_mutated_zips_raise_nothing_but_value_and_os_errors(tmp_path, data):

@@ -5,6 +5,7 @@ Whatever could lead out of the folder is refused here: links, absolute names, ".
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 import struct
@@ -142,7 +143,17 @@ class ZipListing:
         try:
             with self._archive.open(member) as stream:
                 return stream.read(MOST_FILE_BYTES)
-        except (zipfile.BadZipFile, NotImplementedError, zlib.error, struct.error, EOFError, ValueError) as error:
+        except (
+            zipfile.BadZipFile,
+            NotImplementedError,
+            zlib.error,
+            struct.error,
+            EOFError,
+            ValueError,
+            OSError,
+        ) as error:
+            if isinstance(error, OSError) and error.errno != errno.EINVAL:  # EINVAL: a place before the file's start
+                raise
             raise ValueError(
                 f"{self._where}: {self.full_name(file)} is damaged ({error}); make the zip anew"
             ) from error
