@@ -162,30 +162,35 @@ def convolve(x, w, b, conv_param, relu=False):
     """What `conv_forward_fast` does; with ``relu``, negative results become zero before they reach memory."""
     x, w, b, settings = conv_checked("conv_forward_fast", x, w, b, conv_param)
     g = conv_geometry(x, w, settings)
-    w_, b_ = np.ascontiguousarray(w), np.ascontiguousarray(b)
-    out = kernels.forward(as_channels_last(x), w_, b_, g, settings.algorithm, relu)
-    return out.transpose(0, 3, 1, 2), (x, w, b, conv_param)
+    x, w = as_channels_last(x), np.ascontiguousarray(w)
+    out = kernels.forward(x, w, np.ascontiguousarray(b), g, settings.algorithm, relu)
+    return out.transpose(0, 3, 1, 2), (x.transpose(0, 3, 1, 2), w, b, conv_param)
 
 
 def conv_backward_fast(dout, cache, skip_dx=False):
     """The fast twin of `conv_backward_naive`."""
-    dx, dw = conv_backward_unbiased(dout, cache, skip_dx)
-    return dx, dw, column_sums(np.asarray(dout, dtype=dw.dtype).transpose(0, 2, 3, 1))
+    dx, dw, dout = _gradients(dout, cache, skip_dx)
+    return dx, dw, column_sums(dout)
 
 
 def conv_backward_unbiased(dout, cache, skip_dx=False):
     """The first two results of `conv_backward_fast`, for a convolution without a bias, or in front of batch norm, which
     takes any bias away again: that saves reading ``dout`` once more. Returns ``dx, dw``.
     """
+    return _gradients(dout, cache, skip_dx)[:2]
+
+
+def _gradients(dout, cache, skip_dx):
+    """dx, dw, and dout as it was laid out for them, (N, H_out, W_out, F)."""
     x, w, b, conv_param = cache[:4]
     settings = conv_settings("conv_backward_fast", conv_param)
     g = conv_geometry(x, w, settings)
     dout = as_channels_last(check.upstream("conv_backward_fast", dout, x, (g.N, g.F, g.H_out, g.W_out)))
     dw = kernels.filter_gradient(as_channels_last(x), dout, g, settings.algorithm)
     if skip_dx:
-        return None, dw
+        return None, dw, dout
     dx = kernels.input_gradient(dout, np.ascontiguousarray(w), g, settings.algorithm)
-    return dx.transpose(0, 3, 1, 2), dw
+    return dx.transpose(0, 3, 1, 2), dw, dout
 
 
 def conv_geometry(x, w, settings):

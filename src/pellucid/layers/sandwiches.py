@@ -32,7 +32,6 @@ from pellucid.layers.convolution import (
     conv_forward_naive,
     convolve,
 )
-from pellucid.layers.pixel_norm import PixelNormCache
 from pellucid.layers.pooling import (
     max_pool_backward_fast,
     max_pool_backward_naive,
@@ -210,7 +209,7 @@ def conv_bn_relu_pool_backward_fast(dout, cache, skip_dx=False):
     conv_cache, bn_cache = cache
     da, dgamma, dbeta = bn_relu_pool_backward_fast(dout, bn_cache)
     dx, dw = conv_backward_unbiased(da, conv_cache, skip_dx)
-    return dx, dw, _bias_gradient(bn_cache, dbeta), dgamma, dbeta
+    return dx, dw, _bias_gradient(bn_cache[0], dbeta), dgamma, dbeta
 
 
 def conv_pool_bn_relu_forward_naive(x, w, b, gamma, beta, conv_param, pool_param, bn_param):
@@ -249,11 +248,10 @@ def conv_pool_bn_relu_backward_fast(dout, cache, skip_dx=False):
     return dx, dw, db, dgamma, dbeta
 
 
-def _bias_gradient(bn_cache, dbeta):
+def _bias_gradient(norm_cache, dbeta):
     """db of a convolution right in front of batch norm. In training the mean takes any bias away, so it has no
     effect; at test time a bias is added to what beta adds, scaled as every pixel is.
     """
-    norm_cache = bn_cache if isinstance(bn_cache, PixelNormCache) else bn_cache[0]
     return np.zeros_like(dbeta) if norm_cache.train else norm_cache.scale * dbeta
 
 
