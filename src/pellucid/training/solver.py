@@ -119,6 +119,7 @@ class Solver:
         self.X_train, self.y_train, self.X_val, self.y_val = inputs.check_data(data)
 
         self.update_rule = optim.RULES[update_rule]
+        self._takes_out = "out" in inspect.signature(self.update_rule).parameters  # a rule of one's own may do without
         self.optim_config = {} if optim_config is None else optim_config
         self.lr_decay = check.number("Solver", "lr_decay", lr_decay, above=0)
         self.batch_size = check.whole_number("Solver", "batch_size", batch_size, least=1)
@@ -314,12 +315,11 @@ class Solver:
             if not is_finite(dw):
                 raise NonFiniteLoss(f"the gradient of {name!r} holds NaN or infinity", self.iteration + 1, self)
         factor = self._factor()
-        takes_out = "out" in inspect.signature(self.update_rule).parameters  # a rule of one's own may do without
         for name, w in params.items():
             config = self.optim_configs[name]
             base_rate = config["learning_rate"]
             now = {**config, "learning_rate": base_rate * factor}
-            in_place = {"out": w} if takes_out and w.flags.writeable else {}
+            in_place = {"out": w} if self._takes_out and w.flags.writeable else {}
             params[name], config = self.update_rule(w, grads[name], now, **in_place)
             self.optim_configs[name] = {**config, "learning_rate": base_rate}
 
