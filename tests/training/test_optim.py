@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from pellucid.kernels.jit import at_most_threads
+from pellucid.kernels.rows import SMALL_NUMBERS
 from pellucid.training import optim
 
 RULES = list(optim.RULES)
@@ -162,7 +163,7 @@ def test_only_sgd_changes_the_callers_weights_and_none_its_gradient(rule):
 
 
 @pytest.mark.parametrize("rule", RULES)
-@pytest.mark.parametrize("size", [optim.SMALL_ELEMENTS - 1, optim.SMALL_ELEMENTS + 3, 3 * optim.SMALL_ELEMENTS])
+@pytest.mark.parametrize("size", [SMALL_NUMBERS // 2 - 1, SMALL_NUMBERS // 2 + 3, 3 * SMALL_NUMBERS])
 def test_the_number_of_threads_changes_no_bit(rule, size):
     w, gradients = rng.standard_normal((size, 2)), rng.standard_normal((2, size, 2))
     shared, _ = run(rule, w.copy(), gradients)

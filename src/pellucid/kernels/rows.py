@@ -26,7 +26,7 @@ def launch(kernel: Kernel, numbers: int, *arguments: Any) -> None:
 
 
 def parts_for(numbers: int) -> int:
-    """How many parts `launch` will ask for."""
+    """How many threads are worth waking for an array of so many numbers; `launch` asks for as many parts."""
     return 1 if numbers < SMALL_NUMBERS else threads()
 
 

@@ -4,10 +4,7 @@ import numpy as np
 
 from pellucid.kernels import updates
 from pellucid.kernels.arrays import flat
-from pellucid.kernels.jit import threads
-
-SMALL = 1 << 14
-"""Numbers below which one thread does it as quickly as two."""
+from pellucid.kernels.rows import parts_for
 
 
 def add_l2_penalty(w, dw, reg):
@@ -23,7 +20,7 @@ def add_l2_penalty(w, dw, reg):
     if not (w.flags.c_contiguous and dw.flags.c_contiguous and w.dtype == dw.dtype):
         dw += reg * w
         return 0.5 * reg * float(np.sum(np.square(w, dtype=np.float64)))
-    parts = threads() if w.size > SMALL else 1
+    parts = parts_for(w.size)
     squares = np.zeros(parts)
     updates.penalise(flat(w), flat(dw), np.array([reg], w.dtype), squares, parts)
     return 0.5 * reg * float(squares.sum())

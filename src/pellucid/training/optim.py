@@ -19,7 +19,7 @@ import numpy as np
 from pellucid import check
 from pellucid.kernels import updates
 from pellucid.kernels.arrays import flat
-from pellucid.kernels.jit import threads
+from pellucid.kernels.rows import parts_for
 
 Config = dict[str, Any]
 Rule = Callable[..., tuple[np.ndarray, Config]]
@@ -41,9 +41,6 @@ STATE_ARRAYS: dict[str, tuple[str, ...]] = {
     "adam": ("m", "v"),
     "adamw": ("m", "v"),
 }
-
-SMALL_ELEMENTS = 1 << 14
-"""Elements below which one thread walks over a parameter as quickly as two."""
 
 
 def sgd(w: np.ndarray, dw: np.ndarray, config: Config | None = None) -> tuple[np.ndarray, Config]:
@@ -196,9 +193,8 @@ def _walk(
         out[...] = w
     changed = [out, *state]
     ready = [np.ascontiguousarray(array) for array in changed]
-    parts = threads() if w.size >= SMALL_ELEMENTS else 1
     flats = [flat(array) for array in (ready[0], np.ascontiguousarray(dw), *ready[1:])]
-    kernel(*flats, np.array(settings, w.dtype), parts)
+    kernel(*flats, np.array(settings, w.dtype), parts_for(w.size))
     for given, used in zip(changed, ready, strict=True):
         if given is not used:
             given[...] = used
