@@ -42,13 +42,11 @@ def _in_full_or_in_part(emit: Emitter, count: Any, full: Callable[[], Any], part
 
 
 def _load(emit: Emitter, pointer: Any, count: Any) -> Any:
-    return _in_full_or_in_part(emit, count, lambda: emit.load(pointer), lambda mask: emit.load_masked(pointer, mask))
+    return _in_full_or_in_part(emit, count, lambda: emit.load(pointer), lambda mask: emit.load(pointer, mask))
 
 
 def _store(emit: Emitter, pointer: Any, count: Any, value: Any) -> None:
-    _in_full_or_in_part(
-        emit, count, lambda: emit.store(value, pointer), lambda mask: emit.store_masked(value, pointer, mask)
-    )
+    _in_full_or_in_part(emit, count, lambda: emit.store(value, pointer), lambda mask: emit.store(value, pointer, mask))
 
 
 @intrinsic
@@ -81,7 +79,7 @@ def load_or_lanes(typingctx, array, i, count, other):
         filler = as_vector(context, builder, kind, sig.args[3], values[3])
 
         def part(mask):
-            return builder.select(mask, emit.load_masked(pointer, mask), filler)
+            return builder.select(mask, emit.load(pointer, mask), filler)
 
         return _in_full_or_in_part(emit, values[2], lambda: emit.load(pointer), part)
 
@@ -220,7 +218,7 @@ def accumulate_lanes(typingctx, array, i, count, vector):
             emit.store(builder.fadd(emit.load(where_), more), where_)
 
         def part(mask):
-            emit.store_masked(builder.fadd(emit.load_masked(where_, mask), more), where_, mask)
+            emit.store(builder.fadd(emit.load(where_, mask), more), where_, mask)
 
         _in_full_or_in_part(emit, values[2], full, part)
         return context.get_dummy_value()

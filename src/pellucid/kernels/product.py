@@ -6,10 +6,10 @@ for ``rows`` <= ROWS rows and ``columns`` <= VECTORS * LANES columns. It is the 
 (arXiv:1906.06440), with every step given at run time and the places of ``a`` read from tables: a convolution needs
 no im2col with it, because the windows are never laid out, only visited.
 
-In words: the tile of sums starts at zero and stays in registers; for every
-tap r and every k, one row of ``b`` is loaded as vectors, one number of ``a`` for each row is spread over a vector,
-and each pair is multiplied and added. At the end ``s`` is added (zeros, a bias, or what
-``c`` held before), once: short sums added to long ones keep more digits than one long sum. Then the tile is written.
+In words: the tile of sums starts at zero and stays in registers; for every tap r and every k, one row of ``b`` is
+loaded as vectors, one number of ``a`` for each row is spread over a vector, and each pair is multiplied and added. At
+the end ``s`` is added (zeros, a bias, or what ``c`` held before), once: short sums added to long ones keep more digits
+than one long sum. Then the tile is written.
 
 Where there are fewer rows than ROWS, the last row is computed several times and written several times, the same numbers
 to the same place: cheaper than a second copy of the code for every size. Where there are fewer columns, vectors are
@@ -73,17 +73,8 @@ def make_product(ROWS: int, VECTORS: int, VECTOR_BYTES: int) -> Any:
 
         def codegen(context, builder, signature, values):
             given = dict(zip(ARGUMENTS, values, strict=True))
-            for name, kind in arrays.items():
-                given[name] = data_pointer(context, builder, kind, given[name])
-            element = context.get_data_type(a.dtype)
-            emit = Emitter(builder, element, VECTOR_BYTES * 8 // a.dtype.bitwidth)
-            full = builder.icmp_signed("==", given["columns"], I64(VECTORS * emit.lanes))
-            with builder.if_else(full, likely=True) as (whole, ragged):
-                with whole:
-                    _emit_product(emit, given, ROWS, VECTORS, masks=None)
-                with ragged:
-                    masks = [emit.first_lanes(given["columns"], j * emit.lanes) for j in range(VECTORS)]
-                    _emit_product(emit, given, ROWS, VECTORS, masks)
+            emit = Emitter(builder, context.get_data_type(a.dtype), VECTOR_BYTES * 8 // a.dtype.bitwidth)
+            _emit_tile(context, emit, given, arrays, ROWS, VECTORS, _emit_product)
             return context.get_dummy_value()
 
         return signature, codegen
@@ -91,11 +82,34 @@ def make_product(ROWS: int, VECTORS: int, VECTOR_BYTES: int) -> Any:
     return product
 
 
-def _emit_product(emit, given, ROWS, VECTORS, masks):
-    """Two loops, over taps and over k, that carry the tile of sums in registers."""
+def _emit_tile(context, emit, given, arrays, ROWS, VECTORS, emit_form):
+    """Both forms of a product, one of which runs: all columns are there, or vectors are masked."""
     builder = emit.builder
-    load = emit.load if masks is None else emit.load_masked
-    extra = [()] * VECTORS if masks is None else [(mask,) for mask in masks]
+    for name, kind in arrays.items():
+        given[name] = data_pointer(context, builder, kind, given[name])
+    full = builder.icmp_signed("==", given["columns"], I64(VECTORS * emit.lanes))
+    with builder.if_else(full, likely=True) as (whole, ragged):
+        with whole:
+            emit_form(emit, given, ROWS, masks=[None] * VECTORS)
+        with ragged:
+            masks = [emit.first_lanes(given["columns"], j * emit.lanes) for j in range(VECTORS)]
+            emit_form(emit, given, ROWS, masks)
+
+
+def _load_row(emit, pointer, masks):
+    """One row of a tile: a vector for each mask, None where all its lanes are there."""
+    return [emit.load(emit.pointer(pointer, I64(j * emit.lanes)), mask) for j, mask in enumerate(masks)]
+
+
+def _store_row(emit, values, pointer, masks):
+    """Write one row of a tile."""
+    for j, (value, mask) in enumerate(zip(values, masks, strict=True)):
+        emit.store(value, emit.pointer(pointer, I64(j * emit.lanes)), mask)
+
+
+def _emit_product(emit, given, ROWS, masks):
+    """Two loops, over taps and over k, that carry the tile of sums in registers."""
+    builder, VECTORS = emit.builder, len(masks)
     last_row = builder.sub(given["rows"], I64(1))
     row = [builder.add(given["i0"], _at_most(builder, i, last_row)) for i in range(ROWS)]
     a_row, s_row, c_row = (
@@ -104,14 +118,13 @@ def _emit_product(emit, given, ROWS, VECTORS, masks):
     a = emit.pointer(given["a"], given["a0"])
     b = emit.pointer(given["b"], given["b0"])
 
-    start = [emit.constant(0)] * (ROWS * VECTORS)
     before, function = builder.block, builder.function
     over_taps, over_k, next_tap, done = (function.append_basic_block(name) for name in ("tap", "k", "next_tap", "done"))
     builder.branch(over_taps)
 
     builder.position_at_end(over_taps)
     r = _phi(builder, I64, before, I64(0))
-    carried = [_phi(builder, emit.vector, before, value) for value in start]
+    carried = [_phi(builder, emit.vector, before, emit.constant(0)) for _ in range(ROWS * VECTORS)]
     a_tap = emit.pointer(a, builder.load(builder.gep(given["taps"], [r])))
     b_tap = emit.pointer(b, builder.mul(r, given["b_r"]))
     builder.branch(over_k)
@@ -121,7 +134,7 @@ def _emit_product(emit, given, ROWS, VECTORS, masks):
     a_here = _phi(builder, a.type, over_taps, a_tap)
     b_here = _phi(builder, b.type, over_taps, b_tap)
     sums = [_phi(builder, emit.vector, over_taps, value) for value in carried]
-    b_row = [load(emit.pointer(b_here, I64(j * emit.lanes)), *extra[j]) for j in range(VECTORS)]
+    b_row = _load_row(emit, b_here, masks)
     updated = []
     for i in range(ROWS):
         factor = emit.splat(builder.load(builder.gep(a_here, [a_row[i]])))
@@ -144,16 +157,11 @@ def _emit_product(emit, given, ROWS, VECTORS, masks):
     builder.position_at_end(done)
     totals = []  # all of s is read before any of c is written: they may be the same, and the last row stands in twice
     for i in range(ROWS):
-        for j in range(VECTORS):
-            start = load(emit.pointer(given["s"], given["s0"], s_row[i], I64(j * emit.lanes)), *extra[j])
-            totals.append(builder.fadd(start, updated[i * VECTORS + j]))
+        starts = _load_row(emit, emit.pointer(given["s"], given["s0"], s_row[i]), masks)
+        totals += [builder.fadd(start, updated[i * VECTORS + j]) for j, start in enumerate(starts)]
     for i in range(ROWS):
-        for j in range(VECTORS):
-            target = emit.pointer(given["c"], given["c0"], c_row[i], I64(j * emit.lanes))
-            if masks is None:
-                emit.store(totals[i * VECTORS + j], target)
-            else:
-                emit.store_masked(totals[i * VECTORS + j], target, masks[j])
+        target = emit.pointer(given["c"], given["c0"], c_row[i])
+        _store_row(emit, totals[i * VECTORS : (i + 1) * VECTORS], target, masks)
 
 
 def _phi(builder, kind, block, value):
@@ -202,16 +210,8 @@ def make_lane_product(ROWS: int, VECTORS: int, VECTOR_BYTES: int) -> Any:
 
         def codegen(context, builder, signature, values):
             given = dict(zip(LANE_ARGUMENTS, values, strict=True))
-            for name, kind in arrays.items():
-                given[name] = data_pointer(context, builder, kind, given[name])
             emit = Emitter(builder, context.get_data_type(a.dtype), VECTOR_BYTES * 8 // a.dtype.bitwidth)
-            full = builder.icmp_signed("==", given["columns"], I64(VECTORS * emit.lanes))
-            with builder.if_else(full, likely=True) as (whole, ragged):
-                with whole:
-                    _emit_lane_product(emit, given, ROWS, VECTORS, masks=None)
-                with ragged:
-                    masks = [emit.first_lanes(given["columns"], j * emit.lanes) for j in range(VECTORS)]
-                    _emit_lane_product(emit, given, ROWS, VECTORS, masks)
+            _emit_tile(context, emit, given, arrays, ROWS, VECTORS, _emit_lane_product)
             return context.get_dummy_value()
 
         return signature, codegen
@@ -219,16 +219,9 @@ def make_lane_product(ROWS: int, VECTORS: int, VECTOR_BYTES: int) -> Any:
     return lane_product
 
 
-def _emit_lane_product(emit, given, ROWS, VECTORS, masks):
+def _emit_lane_product(emit, given, ROWS, masks):
     """One loop over taps that carries the tile of sums in registers."""
-    builder = emit.builder
-
-    def load_row(pointer):
-        places = [emit.pointer(pointer, I64(j * emit.lanes)) for j in range(VECTORS)]
-        if masks is None:
-            return [emit.load(place) for place in places]
-        return [emit.load_masked(place, mask) for place, mask in zip(places, masks, strict=True)]
-
+    builder, VECTORS = emit.builder, len(masks)
     last_row = builder.sub(given["rows"], I64(1))
     row = [_at_most(builder, i, last_row) for i in range(ROWS)]
     a_row = [emit.pointer(given["a"], given["a0"], builder.load(builder.gep(given["row_starts"], [i]))) for i in row]
@@ -241,8 +234,8 @@ def _emit_lane_product(emit, given, ROWS, VECTORS, masks):
     r = _phi(builder, I64, before, I64(0))
     sums = [_phi(builder, emit.vector, before, emit.constant(0)) for _ in range(ROWS * VECTORS)]
     tap = builder.load(builder.gep(given["tap_starts"], [r]))
-    factors = load_row(emit.pointer(given["b"], given["b0"], builder.mul(r, given["b_r"])))
-    seen = [value for pointer in a_row for value in load_row(emit.pointer(pointer, tap))]
+    factors = _load_row(emit, emit.pointer(given["b"], given["b0"], builder.mul(r, given["b_r"])), masks)
+    seen = [value for pointer in a_row for value in _load_row(emit, emit.pointer(pointer, tap), masks)]
     updated = [emit.fma(value, factors[k % VECTORS], sums[k]) for k, value in enumerate(seen)]
     r_next = builder.add(r, I64(1))
     r.add_incoming(r_next, over_taps)
@@ -251,18 +244,12 @@ def _emit_lane_product(emit, given, ROWS, VECTORS, masks):
     builder.cbranch(builder.icmp_signed("<", r_next, given["R"]), over_taps, done)
 
     builder.position_at_end(done)
-    starts = [
-        value for i in row for value in load_row(emit.pointer(given["s"], given["s0"], builder.mul(given["s_i"], i)))
-    ]
+    s_row = [emit.pointer(given["s"], given["s0"], builder.mul(given["s_i"], i)) for i in row]
+    starts = [value for pointer in s_row for value in _load_row(emit, pointer, masks)]
     totals = [builder.fadd(start, value) for start, value in zip(starts, updated, strict=True)]
     for i in range(ROWS):
         target = emit.pointer(given["c"], given["c0"], builder.mul(given["c_i"], row[i]))
-        for j in range(VECTORS):
-            place = emit.pointer(target, I64(j * emit.lanes))
-            if masks is None:
-                emit.store(totals[i * VECTORS + j], place)
-            else:
-                emit.store_masked(totals[i * VECTORS + j], place, masks[j])
+        _store_row(emit, totals[i * VECTORS : (i + 1) * VECTORS], target, masks)
 
 
 TAP_ROWS = 9

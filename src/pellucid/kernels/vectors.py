@@ -35,16 +35,23 @@ class Emitter:
             total = self.builder.add(total, offset)
         return self.builder.gep(base, [total])
 
-    def load(self, pointer: Any) -> Any:
-        """LANES numbers from an address that need not be aligned."""
+    def load(self, pointer: Any, mask: Any = None) -> Any:
+        """LANES numbers from an address that need not be aligned; where there is a mask, its lanes, nothing is read in
+        the others, and zero stands there."""
+        if mask is not None:
+            return self._load_masked(pointer, mask)
         value = self.builder.load(self.builder.bitcast(pointer, self.vector.as_pointer()))
         value.align = self.bytes // self.lanes
         return value
 
-    def store(self, value: Any, pointer: Any) -> None:
-        """LANES numbers to an address that need not be aligned."""
+    def store(self, value: Any, pointer: Any, mask: Any = None) -> None:
+        """LANES numbers to an address that need not be aligned; where there is a mask, its lanes, and the others in
+        memory are left alone."""
+        if mask is not None:
+            return self._store_masked(value, pointer, mask)
         where = self.builder.bitcast(pointer, self.vector.as_pointer())
         self.builder.store(value, where).align = self.bytes // self.lanes
+        return None
 
     def splat(self, scalar: Any) -> Any:
         """One number in every lane."""
@@ -77,15 +84,13 @@ class Emitter:
         )
         return self.builder.icmp_signed("<", numbers, limit)
 
-    def load_masked(self, pointer: Any, mask: Any) -> Any:
-        """The lanes of the mask; nothing is read, and zero stands, in the others."""
+    def _load_masked(self, pointer: Any, mask: Any) -> Any:
         where = self.builder.bitcast(pointer, self.vector.as_pointer())
         name = f"llvm.masked.load.{self._suffix()}.p0{self._suffix()}"
         arguments = [where, I32(self.bytes // self.lanes), mask, self.constant(0)]
         return self._call(name, self.vector, [where.type, I32, mask.type, self.vector], arguments)
 
-    def store_masked(self, value: Any, pointer: Any, mask: Any) -> None:
-        """The lanes of the mask; the others in memory are left alone."""
+    def _store_masked(self, value: Any, pointer: Any, mask: Any) -> None:
         where = self.builder.bitcast(pointer, self.vector.as_pointer())
         name = f"llvm.masked.store.{self._suffix()}.p0{self._suffix()}"
         arguments = [value, where, I32(self.bytes // self.lanes), mask]
