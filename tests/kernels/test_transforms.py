@@ -14,10 +14,10 @@ def matrix(line, size):
 @pytest.mark.parametrize(
     ("output", "filters", "taps", "results"),
     [
-        (t.output_line, t.filter_line, 3, 4),
-        (t.gradient_output_line, t.gradient_line, 4, 3),
-        (t.output_line_5, t.filter_line_5, 5, 2),
-        (t.gradient_output_line_5, t.gradient_line_5, 2, 5),
+        (t.output_line(4), t.filter_line, 3, 4),
+        (t.output_line(3), t.filter_line, 4, 3),
+        (t.output_line(2), t.filter_line, 5, 2),
+        (t.output_line(5), t.filter_line, 2, 5),
     ],
     ids=["forward", "filter gradient", "forward, 5 taps", "filter gradient, 5 taps"],
 )

@@ -3,15 +3,15 @@
 For 4 x 4 results of a 3 x 3 filter at a time (Lavin & Gray 2015, arXiv:1509.09308), with the points 0, 1, -1, 2, -2 and
 infinity; in one dimension
 
-    results = output_line(filter_line(filter) * input_line(image))          6 products instead of 12
+    results = output_line(4)(filter_line(filter) * input_line(image))          6 products instead of 12
 
 and in two dimensions each line function runs down the columns and then along the rows: 36 products instead of 144. The
 gradient for the filter is the same with 3 x 3 results of a 4 x 4 "filter", the upstream gradient:
 
-    filter gradient = gradient_output_line(gradient_line(dout) * input_line(image))
+    filter gradient = output_line(3)(filter_line(dout) * input_line(image))
 
-With the same points, a tile gives 2 x 2 results of a 5 x 5 filter (36 products instead of 100): the functions ending in
-``_5``; the image's side is the same.
+With the same points, a tile gives 2 x 2 results of a 5 x 5 filter (36 products instead of 100): the transforms ending
+in ``_5``; the image's side is the same.
 
 Each function below is the formula, on a list of numbers, arrays or vector registers alike: the compiled kernels, the
 plain ones and the tests share it. Pairs of rows that differ only in the signs of their odd terms share their sums,
@@ -20,7 +20,9 @@ which saves a third of the additions.
 
 from __future__ import annotations
 
+import functools
 import math
+import operator
 from typing import Any
 
 from numba import types
@@ -28,9 +30,6 @@ from numba.extending import intrinsic
 
 from pellucid.kernels.processor import VECTOR_BYTES, lanes
 from pellucid.kernels.vectors import I1, I64, Emitter, Register, data_pointer
-
-SEEN = 6
-"""Rows and columns of image that a tile sees: those of its results and of a filter, less 1."""
 
 
 def input_line(d):
@@ -42,67 +41,34 @@ def input_line(d):
 
 
 def filter_line(g):
-    """3 weights -> 6 factors."""
-    even, odd = (g[0] + g[2]) * (-1 / 6), g[1] * (-1 / 6)
-    even_2, odd_2 = g[0] * (1 / 24) + g[2] * (1 / 6), g[1] * (1 / 12)
-    return [g[0] * (1 / 4), even + odd, even - odd, even_2 + odd_2, even_2 - odd_2, g[2]]
+    """2 to 5 weights, or upstream gradients -> 6 factors: the polynomial with these coefficients at the points."""
+    even, odd = _sum(g[0::2]) * (-1 / 6), _sum(g[1::2]) * (-1 / 6)
+    even_2 = _sum(weight * power for weight, power in zip(g[0::2], (1 / 24, 1 / 6, 2 / 3), strict=False))
+    odd_2 = _sum(weight * power for weight, power in zip(g[1::2], (1 / 12, 1 / 3), strict=False))
+    return [g[0] * (1 / 4), even + odd, even - odd, even_2 + odd_2, even_2 - odd_2, g[-1]]
 
 
-def filter_line_5(g):
-    """5 weights -> 6 factors."""
-    even, odd = (g[0] + g[2] + g[4]) * (-1 / 6), (g[1] + g[3]) * (-1 / 6)
-    even_2, odd_2 = g[0] * (1 / 24) + g[2] * (1 / 6) + g[4] * (2 / 3), g[1] * (1 / 12) + g[3] * (1 / 3)
-    return [g[0] * (1 / 4), even + odd, even - odd, even_2 + odd_2, even_2 - odd_2, g[4]]
+def output_line(results):
+    """The line function from 6 products to 2 to 5 results, or gradients of weights."""
+
+    def line(m):
+        sum_1, difference_1 = m[1] + m[2], m[1] - m[2]
+        sum_2, difference_2 = m[3] + m[4], m[3] - m[4]
+        finite = [
+            m[0] + sum_1 + sum_2,
+            difference_1 + difference_2 * 2.0,
+            sum_1 + sum_2 * 4.0,
+            difference_1 + difference_2 * 8.0,
+            sum_1 + sum_2 * 16.0,
+        ]
+        return [*finite[: results - 1], finite[results - 1] + m[5]]  # infinity reaches the last result
+
+    return line
 
 
-def output_line(m):
-    """6 products -> 4 results."""
-    sum_1, difference_1 = m[1] + m[2], m[1] - m[2]
-    sum_2, difference_2 = m[3] + m[4], m[3] - m[4]
-    return [
-        m[0] + sum_1 + sum_2,
-        difference_1 + difference_2 * 2.0,
-        sum_1 + sum_2 * 4.0,
-        difference_1 + difference_2 * 8.0 + m[5],
-    ]
-
-
-def output_line_5(m):
-    """6 products -> 2 results of a 5 x 5 filter."""
-    return [m[0] + m[1] + m[2] + (m[3] + m[4]), m[1] - m[2] + (m[3] - m[4]) * 2.0 + m[5]]
-
-
-def gradient_line(y):
-    """4 upstream gradients -> 6 factors."""
-    even, odd = (y[0] + y[2]) * (-1 / 6), (y[1] + y[3]) * (-1 / 6)
-    even_2, odd_2 = y[0] * (1 / 24) + y[2] * (1 / 6), y[1] * (1 / 12) + y[3] * (1 / 3)
-    return [y[0] * (1 / 4), even + odd, even - odd, even_2 + odd_2, even_2 - odd_2, y[3]]
-
-
-def gradient_line_5(y):
-    """2 upstream gradients -> 6 factors."""
-    even, odd, even_2, odd_2 = y[0] * (-1 / 6), y[1] * (-1 / 6), y[0] * (1 / 24), y[1] * (1 / 12)
-    return [y[0] * (1 / 4), even + odd, even - odd, even_2 + odd_2, even_2 - odd_2, y[1]]
-
-
-def gradient_output_line(m):
-    """6 sums of products -> 3 gradients of weights."""
-    sum_1, difference_1 = m[1] + m[2], m[1] - m[2]
-    sum_2, difference_2 = m[3] + m[4], m[3] - m[4]
-    return [m[0] + sum_1 + sum_2, difference_1 + difference_2 * 2.0, sum_1 + sum_2 * 4.0 + m[5]]
-
-
-def gradient_output_line_5(m):
-    """6 sums of products -> 5 gradients of weights."""
-    sum_1, difference_1 = m[1] + m[2], m[1] - m[2]
-    sum_2, difference_2 = m[3] + m[4], m[3] - m[4]
-    return [
-        m[0] + sum_1 + sum_2,
-        difference_1 + difference_2 * 2.0,
-        sum_1 + sum_2 * 4.0,
-        difference_1 + difference_2 * 8.0,
-        sum_1 + sum_2 * 16.0 + m[5],
-    ]
+def _sum(terms):
+    """The built-in sum would start at the number 0, which no register can be added to."""
+    return functools.reduce(operator.add, terms)
 
 
 def square(line, tile):
@@ -226,10 +192,10 @@ def make_plain_transform(line: Any, size_in: int, size_out: int, edges: str) -> 
 _make = make_transform if VECTOR_BYTES else make_plain_transform
 transform_input = _make(input_line, 6, 6, "source")
 transform_filter = _make(filter_line, 3, 6, "")
-transform_output = _make(output_line, 6, 4, "target")
-transform_gradient = _make(gradient_line, 4, 6, "source")
-transform_gradient_output = _make(gradient_output_line, 6, 3, "")
-transform_filter_5 = _make(filter_line_5, 5, 6, "")
-transform_output_5 = _make(output_line_5, 6, 2, "target")
-transform_gradient_5 = _make(gradient_line_5, 2, 6, "source")
-transform_gradient_output_5 = _make(gradient_output_line_5, 6, 5, "")
+transform_output = _make(output_line(4), 6, 4, "target")
+transform_gradient = _make(filter_line, 4, 6, "source")
+transform_gradient_output = _make(output_line(3), 6, 3, "")
+transform_filter_5 = _make(filter_line, 5, 6, "")
+transform_output_5 = _make(output_line(2), 6, 2, "target")
+transform_gradient_5 = _make(filter_line, 2, 6, "source")
+transform_gradient_output_5 = _make(output_line(5), 6, 5, "")

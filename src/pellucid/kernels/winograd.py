@@ -50,8 +50,7 @@ from pellucid.kernels.transforms import (
 MOST_ROWS = max(ROWS, WIDE_ROWS)
 APART = 80
 """Numbers left free between the 36 planes of an array of factors, five cache lines. The planes of usual sizes would
-start
-a power of two apart, and the 36 places that a transform steps through would share a few places of the cache."""
+start a power of two apart, and the 36 places that a transform steps through would share a few places of the cache."""
 TOGETHER = 8
 """Channels whose filters are gathered at a time, so that whole cache lines of weights are used."""
 
