@@ -107,6 +107,12 @@ def unpool_2x2_share(dout, taps, N, H, W, C, dx, part, parts):
             dx[image_row + 2 * W * C : image_row + 3 * W * C] = 0
 
 
+@inner
+def stops_that_see(place, size, stride, stops):
+    """The first of the stops whose window holds a place along one axis, and the one after the last."""
+    return max(0, (place - size) // stride + 1), min(stops, place // stride + 1)
+
+
 @kernel
 def unpool(dout, taps, N, H, W, C, HH, WW, stride, H_out, W_out, dx, parts):
     """Any window. dout and taps flat (N, H_out, W_out, C) -> dx flat (N, H, W, C)."""
@@ -118,9 +124,9 @@ def unpool(dout, taps, N, H, W, C, HH, WW, stride, H_out, W_out, dx, parts):
 def unpool_share(dout, taps, N, H, W, C, HH, WW, stride, H_out, W_out, dx, part, parts):
     for row in range(N * H * part // parts, N * H * (part + 1) // parts):
         n, y = row // H, row % H
-        i_from, i_to = max(0, (y - HH) // stride + 1), min(H_out, y // stride + 1)  # stops that see row y
+        i_from, i_to = stops_that_see(y, HH, stride, H_out)
         for z in range(W):
-            j_from, j_to = max(0, (z - WW) // stride + 1), min(W_out, z // stride + 1)
+            j_from, j_to = stops_that_see(z, WW, stride, W_out)
             for c in range(0, C, lane_count(dx)):
                 rest = C - c
                 sums = spread(dx, 0)
@@ -165,9 +171,9 @@ def average_unpool(dout, N, H, W, C, HH, WW, stride, H_out, W_out, dx, parts):
 def average_unpool_share(dout, N, H, W, C, HH, WW, stride, H_out, W_out, dx, part, parts):
     for row in range(N * H * part // parts, N * H * (part + 1) // parts):
         n, y = row // H, row % H
-        i_from, i_to = max(0, (y - HH) // stride + 1), min(H_out, y // stride + 1)  # stops that see row y
+        i_from, i_to = stops_that_see(y, HH, stride, H_out)
         for z in range(W):
-            j_from, j_to = max(0, (z - WW) // stride + 1), min(W_out, z // stride + 1)
+            j_from, j_to = stops_that_see(z, WW, stride, W_out)
             for c in range(0, C, lane_count(dx)):
                 sums = spread(dx, 0)
                 for i in range(i_from, i_to):

@@ -29,29 +29,8 @@ def scatter(dout, N, H_out, W_out, F, w, HH, run, BLOCK, taps, dx, H, W, C, stri
     run: WW * C numbers; images flat (parts, rows, columns, C): padded images; taps: one zero.
     """
     for part in prange(parts):
-        scatter_share(
-            dout,
-            N,
-            H_out,
-            W_out,
-            F,
-            w,
-            HH,
-            run,
-            BLOCK,
-            taps,
-            dx,
-            H,
-            W,
-            C,
-            stride,
-            pad,
-            images,
-            rows,
-            columns,
-            part,
-            parts,
-        )
+        scatter_share(dout, N, H_out, W_out, F, w, HH, run, BLOCK, taps, dx, H, W, C, stride, pad,
+                      images, rows, columns, part, parts)  # fmt: skip
 
 
 @inner
