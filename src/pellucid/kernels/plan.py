@@ -39,11 +39,13 @@ SCATTER_NUMBERS = 48
 
 
 class Candidate(NamedTuple):
-    """An algorithm, why it is good where it suits, and why it does not suit a convolution (None: it does)."""
+    """An algorithm, why it is good where it suits, and why it can't compute a convolution (None: it can)."""
 
     name: str
     merit: str
-    unsuitable: Callable[[str, Geometry, np.dtype, bool], str | None]
+    unable: Callable[[str, Geometry, np.dtype], str | None]
+    slow: Callable[[str, Geometry, bool], str | None]
+    """The same for what it could compute, but not fast; nobody asks this of an algorithm that was asked for."""
 
 
 class Choice(NamedTuple):
@@ -54,7 +56,7 @@ class Choice(NamedTuple):
     """For every candidate that was asked, in order: its name and what it said."""
 
 
-def _winograd(direction: str, g: Geometry, dtype: np.dtype, prepared: bool) -> str | None:
+def _winograd(direction: str, g: Geometry, dtype: np.dtype) -> str | None:
     if (g.HH, g.WW) not in ((3, 3), (5, 5)) or (g.stride, g.dilation, g.groups) != (1, 1, 1):
         return "needs 3 x 3 or 5 x 5 filters, stride 1, dilation 1, one group"
     if dtype != np.float32:
@@ -66,6 +68,10 @@ def _winograd(direction: str, g: Geometry, dtype: np.dtype, prepared: bool) -> s
         return f"needs at least {LANES} channels and filters, a vector register full"
     if direction == "filter_gradient" and g.F % LANES:
         return f"needs a multiple of {LANES} filters"
+    return None
+
+
+def _slow_winograd(direction: str, g: Geometry, prepared: bool) -> str | None:
     H, W = (g.H, g.W) if direction == "input_gradient" else (g.H_out, g.W_out)
     results = 7 - g.HH  # a tile sees 6 x 6 pixels
     tiles = g.N * -(-H // results) * -(-W // results)
@@ -78,13 +84,13 @@ def _winograd(direction: str, g: Geometry, dtype: np.dtype, prepared: bool) -> s
     return None
 
 
-def _depthwise(direction: str, g: Geometry, dtype: np.dtype, prepared: bool) -> str | None:
+def _depthwise(direction: str, g: Geometry, dtype: np.dtype) -> str | None:
     if g.groups == 1 or not g.groups == g.C == g.F:
         return "needs as many groups as channels and filters"
     return None
 
 
-def _scatter(direction: str, g: Geometry, dtype: np.dtype, prepared: bool) -> str | None:
+def _scatter(direction: str, g: Geometry, dtype: np.dtype) -> str | None:
     if direction != "input_gradient":
         return "is for the gradient of the input"
     if (g.dilation, g.groups) != (1, 1):
@@ -95,15 +101,28 @@ def _scatter(direction: str, g: Geometry, dtype: np.dtype, prepared: bool) -> st
     return None
 
 
-def _direct(direction: str, g: Geometry, dtype: np.dtype, prepared: bool) -> str | None:
+def _direct(direction: str, g: Geometry, dtype: np.dtype) -> str | None:
+    return None
+
+
+def _never_slow(direction: str, g: Geometry, prepared: bool) -> str | None:
     return None
 
 
 CANDIDATES = (
-    Candidate("winograd", "suits: up to four times fewer multiplications", _winograd),
-    Candidate("depthwise", "suits: vectors run along the channels, none of which sees another", _depthwise),
-    Candidate("scatter", "suits: fills registers with a row of taps, as there are too few channels", _scatter),
-    Candidate("direct", "takes every convolution: a matrix product over the windows, without copying them", _direct),
+    Candidate("winograd", "suits: up to four times fewer multiplications", _winograd, _slow_winograd),
+    Candidate(
+        "depthwise", "suits: vectors run along the channels, none of which sees another", _depthwise, _never_slow
+    ),
+    Candidate(
+        "scatter", "suits: fills registers with a row of taps, as there are too few channels", _scatter, _never_slow
+    ),
+    Candidate(
+        "direct",
+        "takes every convolution: a matrix product over the windows, without copying them",
+        _direct,
+        _never_slow,
+    ),
 )
 
 
@@ -112,9 +131,8 @@ def choose(
 ) -> Choice:
     """The algorithm for one direction of a convolution.
 
-    algorithm : what the caller asks for, instead of the environment's setting and of the first that suits; where it
-    does
-        not suit a direction, that direction is computed directly.
+    algorithm : what the caller asks for, instead of the environment's setting and of the first that suits, even where
+        it is slow; a direction that it can't compute is computed directly
     prepared : the filters have been laid out before
     """
     return _choose(direction, g, np.dtype(dtype), algorithm or os.environ.get(SETTING) or None, prepared)
@@ -129,7 +147,9 @@ def _choose(direction: str, g: Geometry, dtype: np.dtype, asked: str | None, pre
         if asked is not None and candidate.name not in (asked, "direct"):
             reasons.append((candidate.name, f"{asked} was asked for"))
             continue
-        objection = candidate.unsuitable(direction, g, dtype, prepared)
+        objection = candidate.unable(direction, g, dtype)
+        if objection is None and asked is None:
+            objection = candidate.slow(direction, g, prepared)
         reasons.append((candidate.name, objection or candidate.merit))
         if objection is None:
             break

@@ -327,21 +327,21 @@ def gradient_products(
 ):  # fmt: skip
     """sums[e, c, f] += sum over tiles of v[e, c, tile] * d[e, f, tile]; ``fresh`` sums start at zero."""
     groups, blocks = (C + LANES - 1) // LANES, (F + BLOCK - 1) // BLOCK
-    side_by_side, below, nowhere = every(1, ROWS), every(F, ROWS), every(0, ROWS)
+    below, nowhere = every(F, C), every(0, C)
+    channels = np.empty(C, np.int64)  # where each channel's factors start: the last vector overlaps the one before
+    for c in range(C):
+        group = c // LANES
+        channels[c] = group * most * LANES + c - min(group * LANES, C - LANES)
     for e in range(e_from, e_to):
         for f in range(f_from, f_to, BLOCK):
             for c in range(0, C, ROWS):
-                group = c // LANES
-                into_group = c - min(group * LANES, C - LANES)  # the last group overlaps the one before
-                rows = min(ROWS, C - c, (group + 1) * LANES - c)
-                source = v0 + e * (groups * most * LANES + APART) + group * most * LANES + into_group
-                target = s0 + e * (C * F + APART) + c * F + f
+                target = s0 + e * (C * F + APART) + f
                 product(
-                    v, source, side_by_side, taps, LANES,
+                    v, v0 + e * (groups * most * LANES + APART), channels, taps, LANES,
                     d, d0 + e * (blocks * most * BLOCK + APART) + f // BLOCK * most * BLOCK, 0, BLOCK,
                     zero if fresh else sums, 0 if fresh else target, nowhere if fresh else below,
                     sums, target, below,
-                    0, 1, tiles, rows, min(BLOCK, F - f),
+                    c, 1, tiles, min(ROWS, C - c), min(BLOCK, F - f),
                 )  # fmt: skip
 
 
