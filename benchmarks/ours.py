@@ -11,13 +11,14 @@ from typing import Any
 import numpy as np
 
 from benchmarks.case import Runner
-from benchmarks.networks import Network, Residual, Sandwich
+from benchmarks.networks import CLASSES, Network, Residual, Sandwich
 from pellucid import layers
 from pellucid.kernels import convolution as conv_kernels
 from pellucid.kernels.geometry import Geometry
 from pellucid.kernels.workspace import Workspace
 from pellucid.layers import spatial_norm
 from pellucid.layers.channels_last import as_channels_last
+from pellucid.layers.conv_pool import conv_pool_backward, convolve_and_pool
 from pellucid.layers.convolution import conv_backward_unbiased
 from pellucid.training import optim
 
@@ -148,13 +149,13 @@ class OurNetwork:
                 x, cache = self._forward(str(i), step, x)
                 caches.append(cache)
         pooled, pool_cache = layers.max_pool_forward_fast(x, pool_param(self.network.last_pool))
-        features = pooled.reshape(len(pooled), -1)
         factor = np.float32(self.network.factor)
-        loss, dscores = layers.softmax_loss(factor * (features @ self.params["linear"]), y)
+        scores, linear_cache = layers.affine_forward_fast(pooled, self.params["linear"], np.zeros(CLASSES, np.float32))
+        loss, dscores = layers.softmax_loss(factor * scores, y)
 
-        dscores = factor * dscores
-        grads = {"linear": features.T @ dscores}
-        dx = layers.max_pool_backward_fast((dscores @ self.params["linear"].T).reshape(pooled.shape), pool_cache)
+        grads: dict[str, np.ndarray] = {}
+        dpooled, grads["linear"], _ = layers.affine_backward_fast(factor * dscores, linear_cache)
+        dx = layers.max_pool_backward_fast(dpooled, pool_cache)
         for i, step in reversed(list(enumerate(self.network.steps))):
             if isinstance(step, Residual):
                 dfirst = self._backward(f"{i}_second", step.second, dx, caches[i][1], grads)
@@ -178,12 +179,12 @@ class OurNetwork:
         if self.network.activation == "relu" and not sandwich.pool_first:
             pool = pool_param(sandwich.pool)
             return layers.conv_bn_relu_pool_forward(x, w, no_bias, gamma, b, conv_param(sandwich), bn_param, pool)
-        out, conv_cache = layers.conv_forward_fast(x, w, no_bias, conv_param(sandwich))
-        pool_cache = None
         if sandwich.pool:
-            out, pool_cache = layers.max_pool_forward_fast(out, pool_param(sandwich.pool))
+            out, cache = convolve_and_pool(x, w, no_bias, conv_param(sandwich), pool_param(sandwich.pool))
+        else:
+            out, cache = layers.conv_forward_fast(x, w, no_bias, conv_param(sandwich))
         out, bn_cache = self._norm_and_activation("forward")(out, gamma, b, bn_param)
-        return out, (conv_cache, pool_cache, bn_cache)
+        return out, (cache, bn_cache)
 
     def _backward(self, name: str, sandwich: Sandwich, dout: Any, cache: Any, grads: dict) -> np.ndarray:
         """Fills in the sandwich's gradients and returns dx; nobody needs the first one's, for the images."""
@@ -196,11 +197,12 @@ class OurNetwork:
             backward = layers.conv_bn_relu_pool_backward if sandwich.pool else layers.conv_bn_relu_backward
             dx, dw, _, dgamma, dbeta = backward(dout, cache, skip_dx)
         else:
-            conv_cache, pool_cache, bn_cache = cache
+            conv_cache, bn_cache = cache
             dout, dgamma, dbeta = self._norm_and_activation("backward")(dout, bn_cache)
             if sandwich.pool:
-                dout = layers.max_pool_backward_fast(dout, pool_cache)
-            dx, dw = conv_backward_unbiased(dout, conv_cache, skip_dx)
+                dx, dw, _ = conv_pool_backward(dout, conv_cache, skip_dx, unbiased=True)
+            else:
+                dx, dw = conv_backward_unbiased(dout, conv_cache, skip_dx)
         grads[f"{name}_w"], grads[f"{name}_b"] = dw, dbeta
         if self.network.trained_scale:
             grads[f"{name}_gamma"] = dgamma
