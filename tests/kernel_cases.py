@@ -6,9 +6,10 @@ width or as plain Python.
 
 import itertools
 
+import numba
 import numpy as np
 
-from pellucid.kernels import convolution, plan
+from pellucid.kernels import algorithms, convolution, plan
 from pellucid.kernels.geometry import Geometry
 from pellucid.kernels.processor import VECTOR_BYTES, lanes
 from pellucid.layers.convolution import conv_backward_naive, conv_forward_naive
@@ -79,6 +80,44 @@ def errors(algorithm, g, dtype, seed=0):
     return {name: scaled_error(value, exact) for name, (value, exact) in found.items()}
 
 
+def pooled_cases(L):
+    """Images whose last row and column pooling drops or keeps, tiles that hang over the edge, register tiles."""
+    return [
+        G(2, L, 8, 8, L, 3, 3, pad=1),
+        G(1, L + 3, 7, 9, 2 * L, 3, 3, pad=1),
+        G(2, 2 * L, 15, 5, 4 * L, 3, 3, pad=1),
+        G(1, L, 2, 3, L, 3, 3, pad=1),
+    ]
+
+
+def check_pooled(g, relu=False, seed=0):
+    """A convolution pooled in registers is the convolution, pooled; its gradients are those of the parts in a row."""
+    rng = np.random.default_rng(seed)
+    x = rng.standard_normal((g.N, g.H, g.W, g.C), dtype=np.float32)
+    w = rng.standard_normal((g.F, g.C, 3, 3), dtype=np.float32)
+    b = rng.standard_normal(g.F, dtype=np.float32)
+    full = np.empty((g.N, g.H_out, g.W_out, g.F), np.float32)
+    algorithms.winograd_forward(x, algorithms.winograd_filters(w, g), b, g, full, relu)
+    H, W = g.H_out // 2, g.W_out // 2
+    windows = full[:, : 2 * H, : 2 * W].reshape(g.N, H, 2, W, 2, g.F).transpose(0, 1, 3, 2, 4, 5)
+    windows = windows.reshape(g.N, H, W, 4, g.F)
+    out, taps = convolution.forward_and_pool(x, w, b, g, relu)
+    assert np.array_equal(out, windows.max(axis=3)), g
+    if not relu:  # where all of a window was cut off, any tap will do
+        assert np.array_equal(taps, windows.argmax(axis=3)), g
+
+    dout = rng.standard_normal(out.shape, dtype=np.float32)
+    spread = np.where(np.arange(4)[:, None] == taps[:, :, :, None], dout[:, :, :, None], 0)
+    spread = spread.reshape(g.N, H, W, 2, 2, g.F).transpose(0, 1, 3, 2, 4, 5).reshape(g.N, 2 * H, 2 * W, g.F)
+    upstream = np.zeros(full.shape)
+    upstream[:, : 2 * H, : 2 * W] = spread
+    cache = x.transpose(0, 3, 1, 2).astype(np.float64), w.astype(np.float64), b, {"stride": 1, "pad": 1}
+    dx, dw, _ = conv_backward_naive(upstream.transpose(0, 3, 1, 2), cache)
+    limit = TOLERANCES["kernels, Winograd"].bound
+    assert scaled_error(convolution.pooled_input_gradient(dout, taps, w, g).transpose(0, 3, 1, 2), dx) <= limit, g
+    assert scaled_error(convolution.pooled_filter_gradient(x, dout, taps, g), dw) <= limit, g
+
+
 def scaled_error(value, exact):
     """The largest difference as a part of the largest value."""
     return np.abs(value - exact).max() / max(np.abs(exact).max(), 1e-30)
@@ -104,4 +143,8 @@ def chosen(algorithm, g, dtype):
 
 if __name__ == "__main__":
     tried = list(itertools.starmap(lambda *case: check(*case), cases(small=True)))
+    if VECTOR_BYTES or numba.config.DISABLE_JIT:
+        for g in pooled_cases(lanes(np.float32)):
+            check_pooled(g)
+            check_pooled(g, relu=True)
     print(f"{len(tried)} convolutions, vectors of {VECTOR_BYTES} bytes")

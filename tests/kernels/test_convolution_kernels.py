@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kernel_cases import bound, cases, check, chosen, errors, scaled_error
+from kernel_cases import bound, cases, check, check_pooled, chosen, errors, pooled_cases, scaled_error
 from pellucid.kernels import convolution
 from pellucid.kernels.geometry import Geometry, backward_sweeps, forward_sweep
-from pellucid.kernels.processor import VECTOR_BYTES
+from pellucid.kernels.processor import VECTOR_BYTES, lanes
 from pellucid.layers.convolution import conv_backward_fast, conv_forward_fast
 
 TESTS = Path(__file__).parents[1]
@@ -47,6 +47,29 @@ def test_winograd_over_many_tiles(g):
     assert chosen(None, g, np.float32) == ["winograd"] * 3
     for direction, error in errors("winograd", g, np.float32).items():
         assert error <= bound("winograd", np.float32), direction
+
+
+@pytest.mark.skipif(not VECTOR_BYTES, reason="Winograd needs vector instructions")
+@pytest.mark.parametrize("relu", [False, True])
+@pytest.mark.parametrize("g", pooled_cases(lanes(np.float32)), ids=lambda g: str(tuple(g)))
+def test_pooling_in_registers_is_pooling(g, relu):
+    check_pooled(g, relu)
+
+
+@pytest.mark.skipif(not VECTOR_BYTES, reason="Winograd needs vector instructions")
+def test_sums_that_threads_share_read_pooled_gradients():
+    check_pooled(Geometry(9, 160, 12, 9, 160, 3, 3, pad=1))
+
+
+@pytest.mark.skipif(not VECTOR_BYTES, reason="Winograd needs vector instructions")
+def test_nan_goes_through_pooling_in_registers():
+    g = Geometry(2, 16, 8, 8, 16, 3, 3, pad=1)
+    x = np.zeros((2, 8, 8, 16), np.float32)
+    x[1, 5, 5, 3] = np.nan
+    out, taps = convolution.forward_and_pool(x, np.ones((16, 16, 3, 3), np.float32), np.zeros(16, np.float32), g)
+    assert np.isnan(out[1, 2, 2]).all()
+    assert (taps[1, 2, 2] == 0).all()  # the tile's results are all NaN: the first stays
+    assert not np.isnan(out[0]).any()
 
 
 @settings(max_examples=60, deadline=None)

@@ -156,11 +156,18 @@ SHARED_TILES = 512
 
 
 def _tile_rows(across: int, rows: int, C: int, F: int, parts: int, register_rows: int) -> int:
-    """Rows of tiles in a chunk: a number of tiles that fills register tiles, and no more than a thread's share."""
+    """Rows of tiles in a chunk: a number of tiles that fills register tiles, and chunks of one size for all threads.
+
+    A last chunk of a few tiles would read all filters for them, and keep one thread busy while the others wait.
+    """
     filters, tile = 4 * 36 * C * F, 4 * 36 * (C + F)
     tiles = max(FEW_TILES, (CACHE_BYTES - filters) // tile) if filters <= CACHE_BYTES else MANY_TILES
     whole = register_rows // math.gcd(across, register_rows)
-    return max(1, min(max(tiles // across // whole, 1) * whole, -(-rows // parts)))
+    most = max(tiles // across // whole, 1) * whole
+    share = -(-rows // parts)
+    if share > 4 * most:
+        return most
+    return -(-share // round(share / most)) if share > most else max(1, share)
 
 
 def winograd_filters(w: np.ndarray, g: Geometry) -> np.ndarray:
@@ -169,18 +176,31 @@ def winograd_filters(w: np.ndarray, g: Geometry) -> np.ndarray:
     return _winograd_filters(w, np.arange(T), g.C, T, g.F, g.C * T)
 
 
+NOT_POOLED = np.zeros(0, np.uint8)
+"""The taps of an image that no pooling shrank."""
+
+
 def winograd_forward(
-    x: np.ndarray, filters: np.ndarray, b: np.ndarray, g: Geometry, out: np.ndarray, relu: bool
+    x: np.ndarray, filters: np.ndarray, b: np.ndarray, g: Geometry, out: np.ndarray, relu: bool,
+    out_taps: np.ndarray = NOT_POOLED,
+) -> None:  # fmt: skip
+    """Tiles of 4 x 4 results. With taps to fill in, the results are pooled, 2 x 2, and ``out`` gets what is left."""
+    _winograd_sweep(x, NOT_POOLED, (g.H, g.W), filters, b, g.HH, g.pad, out, out_taps, (g.H_out, g.W_out), relu)
+
+
+def winograd_input_gradient(
+    dout: np.ndarray, w: np.ndarray, g: Geometry, dx: np.ndarray, dout_taps: np.ndarray = NOT_POOLED
 ) -> None:
-    """Tiles of 4 x 4 results."""
-    _winograd_sweep(x, filters, b, g.HH, g.pad, out, relu)
+    """The forward pass over the upstream gradient, with the filters turned by 180 degrees.
 
-
-def winograd_input_gradient(dout: np.ndarray, w: np.ndarray, g: Geometry, dx: np.ndarray) -> None:
-    """The forward pass over the upstream gradient, with the filters turned by 180 degrees."""
+    With taps, ``dout`` is the gradient of what 2 x 2 pooling left of the results.
+    """
     T = g.HH * g.WW
     turned = _winograd_filters(w, np.arange(T - 1, -1, -1), g.F, g.C * T, g.C, T)
-    _winograd_sweep(dout, turned, np.zeros(g.C, dout.dtype), g.HH, g.HH - 1 - g.pad, dx, relu=False)
+    pad, no_bias = g.HH - 1 - g.pad, np.zeros(g.C, dout.dtype)
+    _winograd_sweep(
+        dout, dout_taps, (g.H_out, g.W_out), turned, no_bias, g.HH, pad, dx, NOT_POOLED, (g.H, g.W), relu=False
+    )
 
 
 def _winograd_block(F: int, dtype: np.dtype) -> int:
@@ -200,9 +220,11 @@ def _winograd_filters(w: np.ndarray, taps: np.ndarray, K: int, k_step: int, J: i
 
 
 def _winograd_sweep(
-    x: np.ndarray, u: np.ndarray, b: np.ndarray, size: int, pad: int, out: np.ndarray, relu: bool
-) -> None:
-    (N, H, W, C), (_, H_out, W_out, F) = x.shape, out.shape
+    x: np.ndarray, x_taps: np.ndarray, x_size: tuple[int, int], u: np.ndarray, b: np.ndarray, size: int, pad: int,
+    out: np.ndarray, out_taps: np.ndarray, out_size: tuple[int, int], relu: bool,
+) -> None:  # fmt: skip
+    """x_size, out_size: rows and columns, before any pooling."""
+    (N, *_, C), F, (H, W), (H_out, W_out) = x.shape, out.shape[3], x_size, out_size
     dtype, LANES, block = x.dtype, lanes(x.dtype), _winograd_block(F, x.dtype)
     wide, blocks = block != tile_columns(dtype), -(-F // block)
     zero = np.zeros(max(block, LANES), dtype)
@@ -214,14 +236,20 @@ def _winograd_sweep(
     m = empty((parts * 36 * (tile_rows * across * blocks * block + winograd.APART),), dtype)
     spare = empty((parts * LANES,), dtype)
     winograd.winograd_sweep(
-        flat(x), N, H, W, C, u, b, block, wide, LANES, np.zeros(1, np.int64), flat(out), H_out, W_out, F, pad,
-        results, tile_rows, v, m, zero, spare, relu, parts,
+        flat(x), flat(x_taps), N, H, W, C, u, b, block, wide, LANES, np.zeros(1, np.int64), flat(out), flat(out_taps),
+        H_out, W_out, F, pad, results, tile_rows, v, m, zero, spare, relu, parts,
     )  # fmt: skip
 
 
-def winograd_filter_gradient(x: np.ndarray, dout: np.ndarray, g: Geometry, dw: np.ndarray) -> None:
-    """Sums over tiles: a copy for each thread where they are small, one that all share where they are large."""
-    block, LANES, dtype = tile_columns(x.dtype), lanes(x.dtype), x.dtype
+def winograd_filter_gradient(
+    x: np.ndarray, dout: np.ndarray, g: Geometry, dw: np.ndarray, dout_taps: np.ndarray = NOT_POOLED
+) -> None:
+    """Sums over tiles: a copy for each thread where they are small, one that all share where they are large.
+
+    With taps, ``dout`` is the gradient of what 2 x 2 pooling left of the results.
+    """
+    block, LANES, dtype = _winograd_block(g.F, x.dtype), lanes(x.dtype), x.dtype
+    wide = block != tile_columns(dtype)
     results = 7 - g.HH
     down, across = -(-g.H_out // results), -(-g.W_out // results)
     rows = g.N * down
@@ -240,19 +268,19 @@ def winograd_filter_gradient(x: np.ndarray, dout: np.ndarray, g: Geometry, dw: n
     sums = empty((copies * 36 * (g.C * g.F + winograd.APART),), dtype)
     if own:
         winograd.winograd_filter_gradient(
-            flat(x), g.N, g.H, g.W, g.C, flat(dout), g.H_out, g.W_out, g.F, g.pad, results, block, LANES, taps,
-            tile_rows, v, d, sums, zero, parts,
+            flat(x), g.N, g.H, g.W, g.C, flat(dout), flat(dout_taps), g.H_out, g.W_out, g.F, g.pad, results, block,
+            wide, LANES, taps, tile_rows, v, d, sums, zero, parts,
         )  # fmt: skip
     else:
         total = rows * across
         for first in range(0, total, tiles):
             here = min(tiles, total - first)
             winograd.transform_gradient_tiles(
-                flat(x), g.H, g.W, g.C, flat(dout), g.H_out, g.W_out, g.F, g.pad, results, block, LANES, first, here,
-                tiles, v, d, zero, threads(),
+                flat(x), g.H, g.W, g.C, flat(dout), flat(dout_taps), g.H_out, g.W_out, g.F, g.pad, results, block,
+                LANES, first, here, tiles, v, d, zero, threads(),
             )  # fmt: skip
             winograd.multiply_gradient_tiles(
-                v, d, g.C, g.F, block, LANES, taps, here, tiles, first == 0, sums, zero, threads()
+                v, d, g.C, g.F, block, wide, LANES, taps, here, tiles, first == 0, sums, zero, threads()
             )
     winograd.finish_filter_gradient(sums, copies, g.C, g.F, g.HH, LANES, flat(dw), zero, threads())
 

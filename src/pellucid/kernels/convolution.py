@@ -84,3 +84,32 @@ def filter_gradient(x: np.ndarray, dout: np.ndarray, g: Geometry, algorithm: str
     else:
         dw.fill(0)
     return dw
+
+
+def pools(direction: str, g: Geometry, dtype: np.dtype, algorithm: str | None = None) -> bool:
+    """Whether this direction can be computed without the image between a convolution and 2 x 2 max pooling."""
+    return g.pad == 1 and g.HH == 3 and plan.choose(direction, g, dtype, algorithm).algorithm == "winograd"
+
+
+def forward_and_pool(
+    x: np.ndarray, w: np.ndarray, b: np.ndarray, g: Geometry, relu: bool = False
+) -> tuple[np.ndarray, np.ndarray]:
+    """What 2 x 2 max pooling leaves of `forward`, where it `pools`: numbers and taps (N, H_out // 2, W_out // 2, F)."""
+    out = empty((g.N, g.H_out // 2, g.W_out // 2, g.F), x.dtype)
+    taps = empty(out.shape, np.uint8)
+    algorithms.winograd_forward(x, algorithms.winograd_filters(w, g), b, g, out, relu, taps)
+    return out, taps
+
+
+def pooled_input_gradient(dout: np.ndarray, taps: np.ndarray, w: np.ndarray, g: Geometry) -> np.ndarray:
+    """`input_gradient`, where it `pools`, for the gradient of what pooling left, (N, H_out // 2, W_out // 2, F)."""
+    dx = empty((g.N, g.H, g.W, g.C), dout.dtype)
+    algorithms.winograd_input_gradient(dout, w, g, dx, taps)
+    return dx
+
+
+def pooled_filter_gradient(x: np.ndarray, dout: np.ndarray, taps: np.ndarray, g: Geometry) -> np.ndarray:
+    """`filter_gradient`, where it `pools`, for the gradient of what pooling left."""
+    dw = empty((g.F, g.C, g.HH, g.WW), x.dtype)
+    algorithms.winograd_filter_gradient(x, dout, g, dw, taps)
+    return dw

@@ -23,6 +23,7 @@ of a; in Winograd's products, which stream from the second-level cache, 6 x 4 is
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import numpy as np
@@ -61,8 +62,11 @@ def every(step, count):
     return np.arange(count) * step
 
 
-def make_product(ROWS: int, VECTORS: int, VECTOR_BYTES: int) -> Any:
-    """The vector form of `product_plain` for a tile of ROWS rows and VECTORS vectors."""
+def make_product(ROWS: int, VECTORS: int, VECTOR_BYTES: int, adds: bool = True) -> Any:
+    """The vector form of `product_plain` for a tile of ROWS rows and VECTORS vectors.
+
+    adds : whether ``s`` is added; without, it is not looked at, which saves a read for every result
+    """
 
     @intrinsic
     def product(
@@ -74,7 +78,7 @@ def make_product(ROWS: int, VECTORS: int, VECTOR_BYTES: int) -> Any:
         def codegen(context, builder, signature, values):
             given = dict(zip(ARGUMENTS, values, strict=True))
             emit = Emitter(builder, context.get_data_type(a.dtype), VECTOR_BYTES * 8 // a.dtype.bitwidth)
-            _emit_tile(context, emit, given, arrays, ROWS, VECTORS, _emit_product)
+            _emit_tile(context, emit, given, arrays, ROWS, VECTORS, functools.partial(_emit_product, adds=adds))
             return context.get_dummy_value()
 
         return signature, codegen
@@ -107,7 +111,7 @@ def _store_row(emit, values, pointer, masks):
         emit.store(value, emit.pointer(pointer, I64(j * emit.lanes)), mask)
 
 
-def _emit_product(emit, given, ROWS, masks):
+def _emit_product(emit, given, ROWS, masks, adds):
     """Two loops, over taps and over k, that carry the tile of sums in registers."""
     builder, VECTORS = emit.builder, len(masks)
     last_row = builder.sub(given["rows"], I64(1))
@@ -156,12 +160,12 @@ def _emit_product(emit, given, ROWS, masks):
 
     builder.position_at_end(done)
     totals = []  # all of s is read before any of c is written: they may be the same, and the last row stands in twice
-    for i in range(ROWS):
+    for i in range(ROWS) if adds else ():
         starts = _load_row(emit, emit.pointer(given["s"], given["s0"], s_row[i]), masks)
         totals += [builder.fadd(start, updated[i * VECTORS + j]) for j, start in enumerate(starts)]
     for i in range(ROWS):
         target = emit.pointer(given["c"], given["c0"], c_row[i])
-        _store_row(emit, totals[i * VECTORS : (i + 1) * VECTORS], target, masks)
+        _store_row(emit, (totals or updated)[i * VECTORS : (i + 1) * VECTORS], target, masks)
 
 
 def _phi(builder, kind, block, value):
@@ -175,8 +179,25 @@ def _at_most(builder, i, limit):
     return builder.select(builder.icmp_signed("<", I64(i), limit), I64(i), limit)
 
 
-product = make_product(ROWS, VECTORS, VECTOR_BYTES) if VECTOR_BYTES else njit(product_plain)
-wide_product = make_product(WIDE_ROWS, WIDE_VECTORS, VECTOR_BYTES) if VECTOR_BYTES else product
+def fresh_product_plain(
+    a, a0, a_rows, taps, a_k, b, b0, b_r, b_k, s, s0, s_rows, c, c0, c_rows, i0, R, K, rows, columns
+):  # fmt: skip
+    """`product_plain` where s is zeros: they are not read."""
+    for i in range(rows):
+        for j in range(columns):
+            c[c0 + c_rows[i0 + i] + j] = 0
+    product_plain(a, a0, a_rows, taps, a_k, b, b0, b_r, b_k, c, c0, c_rows, c, c0, c_rows, i0, R, K, rows, columns)
+
+
+if VECTOR_BYTES:
+    product = make_product(ROWS, VECTORS, VECTOR_BYTES)
+    fresh_product = make_product(ROWS, VECTORS, VECTOR_BYTES, adds=False)
+    wide_product = make_product(WIDE_ROWS, WIDE_VECTORS, VECTOR_BYTES)
+    fresh_wide_product = make_product(WIDE_ROWS, WIDE_VECTORS, VECTOR_BYTES, adds=False)
+else:
+    product_plain = njit(product_plain)
+    product = wide_product = product_plain
+    fresh_product = fresh_wide_product = njit(fresh_product_plain)
 
 
 LANE_ARGUMENTS = "a a0 row_starts tap_starts b b0 b_r s s0 s_i c c0 c_i R rows columns".split()  # noqa: SIM905

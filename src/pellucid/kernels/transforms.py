@@ -89,10 +89,10 @@ to `spare`, and the vector of `bias` is added to all; then, with `relu`, negativ
 """
 
 
-def make_transform(line: Any, size_in: int, size_out: int, edges: str) -> Any:
+def make_transform(line: Any, size_in: int, size_out: int, side: str) -> Any:
     """The vector form of ``target = square(line, source)`` for one vector of channels.
 
-    edges : "source", "target" or "" for tiles that always lie inside
+    side : which one has edges, "source", "target" or "" for tiles that always lie inside
     """
 
     @intrinsic
@@ -103,26 +103,12 @@ def make_transform(line: Any, size_in: int, size_out: int, edges: str) -> Any:
 
         def codegen(context, builder, signature, values):
             given = dict(zip(ARGUMENTS, values, strict=True))
-            for name, kind in arrays.items():
-                given[name] = data_pointer(context, builder, kind, given[name])
-            emit = Emitter(builder, context.get_data_type(source.dtype), VECTOR_BYTES * 8 // source.dtype.bitwidth)
-            if not edges:
-                _emit_transform(emit, given, line, size_in, size_out, "", False)
-                return context.get_dummy_value()
-            size = I64(size_in if edges == "source" else size_out)
-            inside = I1(1)
-            for name, test, limit in (
-                ("top", "<=", I64(0)),
-                ("left", "<=", I64(0)),
-                ("bottom", ">=", size),
-                ("right", ">=", size),
-            ):
-                inside = builder.and_(inside, builder.icmp_signed(test, given[name], limit))
-            with builder.if_else(inside, likely=True) as (whole, at_edge):
-                with whole:
-                    _emit_transform(emit, given, line, size_in, size_out, "", edges == "target")
-                with at_edge:
-                    _emit_transform(emit, given, line, size_in, size_out, edges, edges == "target")
+            emit = tile_emitter(context, builder, given, arrays)
+
+            def emit_form(edges):
+                _emit_transform(emit, given, line, size_in, size_out, edges, biased=side == "target")
+
+            emit_forms(emit, given, side, size_in if side == "source" else size_out, emit_form)
             return context.get_dummy_value()
 
         return signature, codegen
@@ -130,48 +116,75 @@ def make_transform(line: Any, size_in: int, size_out: int, edges: str) -> Any:
     return transform
 
 
+def tile_emitter(context: Any, builder: Any, given: dict[str, Any], arrays: dict[str, Any]) -> Emitter:
+    """What writes instructions for the source's type; the arrays among the given values become addresses."""
+    for name, kind in arrays.items():
+        given[name] = data_pointer(context, builder, kind, given[name])
+    dtype = arrays["source"].dtype
+    return Emitter(builder, context.get_data_type(dtype), VECTOR_BYTES * 8 // dtype.bitwidth)
+
+
+def emit_forms(emit: Emitter, given: dict[str, Any], side: str, size: int, emit_form: Any) -> None:
+    """Two forms of a transform, one of which runs: for tiles inside of the image and, slower, for those at its edge.
+
+    emit_form : writes one form, told which side has edges ("": none)
+    """
+    if not side:
+        return emit_form("")
+    builder, inside = emit.builder, I1(1)
+    for name, test, limit in (("top", "<=", 0), ("left", "<=", 0), ("bottom", ">=", size), ("right", ">=", size)):
+        inside = builder.and_(inside, builder.icmp_signed(test, given[name], I64(limit)))
+    with builder.if_else(inside, likely=True) as (whole, at_edge):
+        with whole:
+            emit_form("")
+        with at_edge:
+            emit_form(side)
+    return None
+
+
 def _emit_transform(emit, given, line, size_in, size_out, edges, biased):
-    source = emit.pointer(given["source"], given["source0"])
-    target = emit.pointer(given["target"], given["target0"])
-    spare = emit.pointer(given["spare"], given["spare0"])
     columns = []
     for j in range(size_in):
-        pointers = [_place(emit, given, source, spare, "source", i, j, edges) for i in range(size_in)]
+        pointers = [place(emit, given, "source", i, j, edges) for i in range(size_in)]
         columns.append(line([Register(emit, emit.load(pointer)) for pointer in pointers]))
-    bias = Register(emit, emit.load(emit.pointer(given["bias"], given["bias0"]))) if biased else None
-    cut = emit.builder.icmp_signed("!=", given["relu"], I64(0))
-    floor = emit.builder.select(cut, emit.constant(0), emit.constant(-math.inf))
+    bias, floor = bias_and_floor(emit, given) if biased else (None, None)
     for i in range(size_out):
         for j, result in enumerate(line([column[i] for column in columns])):
             value = result.value if bias is None else emit.at_least((result + bias).value, floor)
-            emit.store(value, _place(emit, given, target, spare, "target", i, j, edges))
+            emit.store(value, place(emit, given, "target", i, j, edges))
 
 
-def _place(emit, given, base, spare, side, i, j, edges):
-    """The address of pixel (i, j) of the tile; outside of the image, the spare vector's."""
-    builder = emit.builder
-    rows = builder.mul(given[f"{side}_row"], I64(i))
-    place = emit.pointer(base, rows, builder.mul(given[f"{side}_column"], I64(j)))
+def bias_and_floor(emit: Emitter, given: dict[str, Any]) -> tuple[Register, Any]:
+    """The vector that is added to all results, and the one below which they are cut off."""
+    bias = Register(emit, emit.load(emit.pointer(given["bias"], given["bias0"])))
+    cut = emit.builder.icmp_signed("!=", given["relu"], I64(0))
+    return bias, emit.builder.select(cut, emit.constant(0), emit.constant(-math.inf))
+
+
+def place(emit: Emitter, given: dict[str, Any], side: str, i: int, j: int, edges: str, array: str = "") -> Any:
+    """The address of pixel (i, j) of the tile; outside of the image, the spare vector's.
+
+    array : where not in the side's own array, one with the same places
+    """
+    builder, spare = emit.builder, emit.pointer(given["spare"], given["spare0"])
+    rows, columns = (builder.mul(given[f"{side}_{step}"], I64(k)) for step, k in (("row", i), ("column", j)))
+    here = emit.pointer(given[array or side], given[f"{side}0"], rows, columns)
     if edges != side:
-        return place
-    inside = builder.and_(
-        builder.and_(
-            builder.icmp_signed("<=", given["top"], I64(i)), builder.icmp_signed("<", I64(i), given["bottom"])
-        ),
-        builder.and_(
-            builder.icmp_signed("<=", given["left"], I64(j)), builder.icmp_signed("<", I64(j), given["right"])
-        ),
-    )
-    return builder.select(inside, place, spare)
+        return here
+    inside = I1(1)
+    for first, last, k in (("top", "bottom", i), ("left", "right", j)):
+        inside = builder.and_(inside, builder.icmp_signed("<=", given[first], I64(k)))
+        inside = builder.and_(inside, builder.icmp_signed("<", I64(k), given[last]))
+    return builder.select(inside, here, builder.bitcast(spare, here.type))
 
 
-def make_plain_transform(line: Any, size_in: int, size_out: int, edges: str) -> Any:
+def make_plain_transform(line: Any, size_in: int, size_out: int, edge_side: str) -> Any:
     """The same in plain Python, a channel at a time: for a debugger."""
 
     def transform(source, source0, source_row, source_column, target, target0, target_row, target_column,
                   top, bottom, left, right, spare, spare0, bias, bias0, relu):  # fmt: skip
         def outside(side, i, j):
-            return edges == side and not (top <= i < bottom and left <= j < right)
+            return edge_side == side and not (top <= i < bottom and left <= j < right)
 
         for lane in range(lanes(source.dtype)):
             tile = [
@@ -181,7 +194,7 @@ def make_plain_transform(line: Any, size_in: int, size_out: int, edges: str) -> 
             for i, row in enumerate(square(line, tile)):
                 for j, value in enumerate(row):
                     if not outside("target", i, j):
-                        value += bias[bias0 + lane] if edges == "target" else 0.0
+                        value += bias[bias0 + lane] if edge_side == "target" else 0.0
                         target[target0 + i * target_row + j * target_column + lane] = (
                             0.0 if relu and value < 0 else value
                         )

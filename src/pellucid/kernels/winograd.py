@@ -24,6 +24,12 @@ What was tried on two cores with AVX-512, milliseconds for 64 images (64, 32, 32
     chunks of 24, 48, 128, 240 tiles: 4.7, 4.6, 5.3, 5.9 / 6.2, 6.0, 4.9, 4.9
     filter gradient: sums of their own for each thread 5.7 / 7.1, one copy for all 6.9 / 4.9
 
+    6 x 4 tiles in the filter gradient 1.02 to 1.17 of 8 x 2; products that start without reading zeros 1.03
+    filters in runs of 128 channels, so that they stay in the first-level cache: 0.93 to 1.05, left out
+    asking for the next planes, pixels or results ahead (prefetch): 0.92 to 1.03, left out
+    results past the caches (non-temporal stores): 1.02, and the reader after it 0.96, left out
+    2 x 2 pooling in registers (`winograd_pool`): 1.08 for a whole training step of the 94 % network
+
 Rounding: the transforms multiply by up to 5 * 5 and back, which costs about one decimal digit (see `tolerances`).
 """
 
@@ -34,7 +40,7 @@ from numba import prange
 
 from pellucid.kernels.jit import inner, kernel
 from pellucid.kernels.processor import ROWS, WIDE_ROWS
-from pellucid.kernels.product import every, product, wide_product
+from pellucid.kernels.product import every, fresh_product, fresh_wide_product, product, wide_product
 from pellucid.kernels.transforms import (
     transform_filter,
     transform_filter_5,
@@ -46,6 +52,7 @@ from pellucid.kernels.transforms import (
     transform_output,
     transform_output_5,
 )
+from pellucid.kernels.winograd_pool import pooled_gradient_tiles, pooled_tiles_in, pooling_tiles_out
 
 MOST_ROWS = max(ROWS, WIDE_ROWS)
 APART = 80
@@ -111,23 +118,26 @@ def gather_filters(w, start, taps, K, k_step, J, j_step, gathered, BLOCK):
 
 @kernel
 def winograd_sweep(
-    x, N, H, W, C, u, bias, BLOCK, wide, LANES, taps, out, H_out, W_out, F, pad, results, tile_rows, v, m, zero, spare,
-    relu, parts,
+    x, x_taps, N, H, W, C, u, bias, BLOCK, wide, LANES, taps, out, out_taps, H_out, W_out, F, pad, results, tile_rows,
+    v, m, zero, spare, relu, parts,
 ):  # fmt: skip
     """x flat (N, H, W, C); u flat (36, blocks, C, BLOCK); bias (F,); out flat (N, H_out, W_out, F).
+
+    Where x_taps is not empty, x and x_taps are a gradient and taps that 2 x 2 pooling left of such an image; where
+    out_taps is not empty, out and out_taps get what pooling leaves of the result.
 
     v flat (parts, 36, tiles of a chunk, C), m flat (parts, 36, tiles, blocks * BLOCK), spare (parts, LANES): scratch;
     taps: one zero; zero: a block of zeros; wide: BLOCK is that of a wide register tile.
     """
     for part in prange(parts):
-        winograd_share(x, N, H, W, C, u, bias, BLOCK, wide, LANES, taps, out, H_out, W_out, F, pad, results, tile_rows,
-                       v, m, zero, spare, relu, part, parts)  # fmt: skip
+        winograd_share(x, x_taps, N, H, W, C, u, bias, BLOCK, wide, LANES, taps, out, out_taps, H_out, W_out, F, pad,
+                       results, tile_rows, v, m, zero, spare, relu, part, parts)  # fmt: skip
 
 
 @inner
 def winograd_share(
-    x, N, H, W, C, u, bias, BLOCK, wide, LANES, taps, out, H_out, W_out, F, pad, results, tile_rows, v, m, zero, spare,
-    relu, part, parts,
+    x, x_taps, N, H, W, C, u, bias, BLOCK, wide, LANES, taps, out, out_taps, H_out, W_out, F, pad, results, tile_rows,
+    v, m, zero, spare, relu, part, parts,
 ):  # fmt: skip
     down, across = (H_out + results - 1) // results, (W_out + results - 1) // results
     chunks = (N * down + tile_rows - 1) // tile_rows
@@ -139,20 +149,31 @@ def winograd_share(
     for chunk in range(chunks * part // parts, chunks * (part + 1) // parts):
         first = chunk * tile_rows * across
         tiles = min(most, N * down * across - first)
-        tiles_in(x, H, W, C, first, tiles, down, across, pad, results, LANES, v, v0, most * C + APART, C, LANES, zero)
-        multiply(v, v0, u, m, m0, C, F, BLOCK, wide, taps, tiles, most, zero)
-        tiles_out(
-            m, m0, most * pitch + APART, pitch, bias, out, H_out, W_out, F, first, tiles, down, across, results, LANES,
-            spare, own_spare, relu,
-        )  # fmt: skip
+        if x_taps.size:
+            pooled_tiles_in(x, x_taps, H, W, C, first, tiles, down, across, LANES, v, v0, most * C + APART, zero)
+        else:
+            tiles_in(
+                x, H, W, C, first, tiles, down, across, pad, results, LANES, v, v0, most * C + APART, C, LANES, zero
+            )
+        multiply(v, v0, u, m, m0, C, F, BLOCK, wide, taps, tiles, most)
+        if out_taps.size:
+            pooling_tiles_out(
+                m, m0, most * pitch + APART, pitch, bias, out, out_taps, H_out, W_out, F, first, tiles, down, across,
+                LANES, spare, own_spare, relu,
+            )  # fmt: skip
+        else:
+            tiles_out(
+                m, m0, most * pitch + APART, pitch, bias, out, H_out, W_out, F, first, tiles, down, across, results,
+                LANES, spare, own_spare, relu,
+            )  # fmt: skip
 
 
 @inner
-def multiply(v, v0, u, m, m0, C, F, BLOCK, wide, taps, tiles, most, zero):
+def multiply(v, v0, u, m, m0, C, F, BLOCK, wide, taps, tiles, most):
     """m[e] = v[e] @ u[e] for every e. A block of filters fills a wide register tile, or one of the usual form."""
     blocks = (F + BLOCK - 1) // BLOCK
     pitch = blocks * BLOCK
-    source_rows, rows, nowhere = every(C, MOST_ROWS), every(pitch, MOST_ROWS), every(0, MOST_ROWS)
+    source_rows, rows = every(C, MOST_ROWS), every(pitch, MOST_ROWS)
     for e in range(36):
         for q in range(blocks):
             panel = e * (blocks * C * BLOCK + APART) + q * C * BLOCK
@@ -160,11 +181,11 @@ def multiply(v, v0, u, m, m0, C, F, BLOCK, wide, taps, tiles, most, zero):
                 source = v0 + e * (most * C + APART) + t * C
                 target = m0 + e * (most * pitch + APART) + t * pitch + q * BLOCK
                 if wide:
-                    wide_product(v, source, source_rows, taps, 1, u, panel, 0, BLOCK, zero, 0, nowhere, m, target, rows,
-                                 0, 1, C, min(WIDE_ROWS, tiles - t), BLOCK)  # fmt: skip
+                    fresh_wide_product(v, source, source_rows, taps, 1, u, panel, 0, BLOCK, v, 0, rows, m, target, rows,
+                                       0, 1, C, min(WIDE_ROWS, tiles - t), BLOCK)  # fmt: skip
                 else:
-                    product(v, source, source_rows, taps, 1, u, panel, 0, BLOCK, zero, 0, nowhere, m, target, rows,
-                            0, 1, C, min(ROWS, tiles - t), BLOCK)  # fmt: skip
+                    fresh_product(v, source, source_rows, taps, 1, u, panel, 0, BLOCK, v, 0, rows, m, target, rows,
+                                  0, 1, C, min(ROWS, tiles - t), BLOCK)  # fmt: skip
 
 
 @inner
@@ -183,25 +204,9 @@ def tiles_in(x, H, W, C, first, tiles, down, across, pad, results, LANES, v, v0,
 
 @inner
 def tiles_out(
-    m,
-    m0,
-    m_factor,
-    pitch,
-    bias,
-    out,
-    H_out,
-    W_out,
-    F,
-    first,
-    tiles,
-    down,
-    across,
-    results,
-    LANES,
-    spare,
-    own_spare,
+    m, m0, m_factor, pitch, bias, out, H_out, W_out, F, first, tiles, down, across, results, LANES, spare, own_spare,
     relu,
-):
+):  # fmt: skip
     """Transform products into results."""
     for t in range(tiles):
         n, r = (first + t) // (down * across), (first + t) % (down * across)
@@ -220,41 +225,23 @@ def tiles_out(
 
 @kernel
 def winograd_filter_gradient(
-    x, N, H, W, C, dout, H_out, W_out, F, pad, results, BLOCK, LANES, taps, tile_rows, v, d, sums, zero, parts
-):
+    x, N, H, W, C, dout, dout_taps, H_out, W_out, F, pad, results, BLOCK, wide, LANES, taps, tile_rows, v, d, sums,
+    zero, parts,
+):  # fmt: skip
     """sums flat (parts, 36, C, F): the products v.T @ d, summed over each part's tiles; one kernel does all.
 
-    v flat (parts, 36, C / LANES, tiles, LANES) and d flat (parts, 36, F / BLOCK, tiles, BLOCK): scratch.
+    v flat (parts, 36, C / LANES, tiles, LANES) and d flat (parts, 36, F / BLOCK, tiles, BLOCK): scratch. dout and
+    dout_taps as x and x_taps of a sweep.
     """
     for part in prange(parts):
-        gradient_share(
-            x,
-            N,
-            H,
-            W,
-            C,
-            dout,
-            H_out,
-            W_out,
-            F,
-            pad,
-            results,
-            BLOCK,
-            LANES,
-            taps,
-            tile_rows,
-            v,
-            d,
-            sums,
-            zero,
-            part,
-            parts,
-        )
+        gradient_share(x, N, H, W, C, dout, dout_taps, H_out, W_out, F, pad, results, BLOCK, wide, LANES, taps,
+                       tile_rows, v, d, sums, zero, part, parts)  # fmt: skip
 
 
 @inner
 def gradient_share(
-    x, N, H, W, C, dout, H_out, W_out, F, pad, results, BLOCK, LANES, taps, tile_rows, v, d, sums, zero, part, parts
+    x, N, H, W, C, dout, dout_taps, H_out, W_out, F, pad, results, BLOCK, wide, LANES, taps, tile_rows, v, d, sums,
+    zero, part, parts,
 ):  # fmt: skip
     down, across = (H_out + results - 1) // results, (W_out + results - 1) // results
     chunks = (N * down + tile_rows - 1) // tile_rows
@@ -264,48 +251,54 @@ def gradient_share(
     for chunk in range(begin, chunks * (part + 1) // parts):
         first = chunk * most
         tiles = min(most, N * down * across - first)
-        gradient_tiles(
-            x, H, W, C, dout, H_out, W_out, F, pad, results, BLOCK, LANES, first, 0, tiles, most, v, v0, d, d0, zero
-        )
+        gradient_tiles(x, H, W, C, dout, dout_taps, H_out, W_out, F, pad, results, BLOCK, LANES, first, 0, tiles, most,
+                       v, v0, d, d0, zero)  # fmt: skip
         fresh = chunk == begin
-        gradient_products(v, v0, d, d0, C, F, BLOCK, LANES, taps, tiles, most, 0, 36, 0, F, fresh, sums, s0, zero)
+        gradient_products(v, v0, d, d0, C, F, BLOCK, wide, LANES, taps, tiles, most, 0, 36, 0, F, fresh, sums, s0, zero)
 
 
 @kernel
 def transform_gradient_tiles(
-    x, H, W, C, dout, H_out, W_out, F, pad, results, BLOCK, LANES, first, tiles, most, v, d, zero, parts
+    x, H, W, C, dout, dout_taps, H_out, W_out, F, pad, results, BLOCK, LANES, first, tiles, most, v, d, zero, parts
 ):  # fmt: skip
     """The first half of a chunk that all threads work on together: v flat (36, ...) and d flat (36, ...)."""
     for part in prange(parts):
-        gradient_tiles(x, H, W, C, dout, H_out, W_out, F, pad, results, BLOCK, LANES, first, tiles * part // parts,
-                       tiles * (part + 1) // parts, most, v, 0, d, 0, zero)  # fmt: skip
+        gradient_tiles(x, H, W, C, dout, dout_taps, H_out, W_out, F, pad, results, BLOCK, LANES, first,
+                       tiles * part // parts, tiles * (part + 1) // parts, most, v, 0, d, 0, zero)  # fmt: skip
 
 
 @kernel
-def multiply_gradient_tiles(v, d, C, F, BLOCK, LANES, taps, tiles, most, fresh, sums, zero, parts):
+def multiply_gradient_tiles(v, d, C, F, BLOCK, wide, LANES, taps, tiles, most, fresh, sums, zero, parts):
     """The second half: each thread adds to some of the sums (36, C, F), so there is one copy of them."""
     for part in prange(parts):
-        multiply_share(v, d, C, F, BLOCK, LANES, taps, tiles, most, fresh, sums, zero, part, parts)
+        multiply_share(v, d, C, F, BLOCK, wide, LANES, taps, tiles, most, fresh, sums, zero, part, parts)
 
 
 @inner
-def multiply_share(v, d, C, F, BLOCK, LANES, taps, tiles, most, fresh, sums, zero, part, parts):
+def multiply_share(v, d, C, F, BLOCK, wide, LANES, taps, tiles, most, fresh, sums, zero, part, parts):
     blocks = (F + BLOCK - 1) // BLOCK
     for item in range(36 * blocks * part // parts, 36 * blocks * (part + 1) // parts):
         e, f = item // blocks, item % blocks * BLOCK
         to = min(f + BLOCK, F)
-        gradient_products(v, 0, d, 0, C, F, BLOCK, LANES, taps, tiles, most, e, e + 1, f, to, fresh, sums, 0, zero)
+        gradient_products(
+            v, 0, d, 0, C, F, BLOCK, wide, LANES, taps, tiles, most, e, e + 1, f, to, fresh, sums, 0, zero
+        )
 
 
 @inner
 def gradient_tiles(
-    x, H, W, C, dout, H_out, W_out, F, pad, results, BLOCK, LANES, first, begin, end, most, v, v0, d, d0, zero
+    x, H, W, C, dout, dout_taps, H_out, W_out, F, pad, results, BLOCK, LANES, first, begin, end, most, v, v0, d, d0,
+    zero,
 ):  # fmt: skip
     """Transform tiles ``begin`` to ``end`` of a chunk that starts at tile ``first``, pixels and upstream gradients."""
     down, across = (H_out + results - 1) // results, (W_out + results - 1) // results
     groups, blocks = (C + LANES - 1) // LANES, (F + BLOCK - 1) // BLOCK
     tiles_in(x, H, W, C, first + begin, end - begin, down, across, pad, results, LANES, v, v0 + begin * LANES,
              groups * most * LANES + APART, LANES, most * LANES, zero)  # fmt: skip
+    if dout_taps.size:
+        pooled_gradient_tiles(dout, dout_taps, H_out, W_out, F, down, across, BLOCK, LANES, first, begin, end, most, d,
+                              d0, blocks * most * BLOCK + APART, zero)  # fmt: skip
+        return
     for t in range(begin, end):
         n, r = (first + t) // (down * across), (first + t) % (down * across)
         y, z = r // across * results, r % across * results
@@ -323,7 +316,7 @@ def gradient_tiles(
 
 @inner
 def gradient_products(
-    v, v0, d, d0, C, F, BLOCK, LANES, taps, tiles, most, e_from, e_to, f_from, f_to, fresh, sums, s0, zero
+    v, v0, d, d0, C, F, BLOCK, wide, LANES, taps, tiles, most, e_from, e_to, f_from, f_to, fresh, sums, s0, zero
 ):  # fmt: skip
     """sums[e, c, f] += sum over tiles of v[e, c, tile] * d[e, f, tile]; ``fresh`` sums start at zero."""
     groups, blocks = (C + LANES - 1) // LANES, (F + BLOCK - 1) // BLOCK
@@ -333,16 +326,19 @@ def gradient_products(
         group = c // LANES
         channels[c] = group * most * LANES + c - min(group * LANES, C - LANES)
     for e in range(e_from, e_to):
+        source = v0 + e * (groups * most * LANES + APART)
         for f in range(f_from, f_to, BLOCK):
-            for c in range(0, C, ROWS):
+            panel = d0 + e * (blocks * most * BLOCK + APART) + f // BLOCK * most * BLOCK
+            for c in range(0, C, WIDE_ROWS if wide else ROWS):
                 target = s0 + e * (C * F + APART) + f
-                product(
-                    v, v0 + e * (groups * most * LANES + APART), channels, taps, LANES,
-                    d, d0 + e * (blocks * most * BLOCK + APART) + f // BLOCK * most * BLOCK, 0, BLOCK,
-                    zero if fresh else sums, 0 if fresh else target, nowhere if fresh else below,
-                    sums, target, below,
-                    c, 1, tiles, min(ROWS, C - c), min(BLOCK, F - f),
-                )  # fmt: skip
+                if wide:
+                    wide_product(v, source, channels, taps, LANES, d, panel, 0, BLOCK,
+                                 zero if fresh else sums, 0 if fresh else target, nowhere if fresh else below,
+                                 sums, target, below, c, 1, tiles, min(WIDE_ROWS, C - c), BLOCK)  # fmt: skip
+                else:
+                    product(v, source, channels, taps, LANES, d, panel, 0, BLOCK,
+                            zero if fresh else sums, 0 if fresh else target, nowhere if fresh else below,
+                            sums, target, below, c, 1, tiles, min(ROWS, C - c), min(BLOCK, F - f))  # fmt: skip
 
 
 @kernel

@@ -73,7 +73,7 @@ def max_pool_backward_naive(dout, cache):
     dx : array (N, C, H, W)
     """
     x, pool_param = cache
-    HH, WW, stride = _settings("max_pool_backward_naive", pool_param)
+    HH, WW, stride = pool_settings("max_pool_backward_naive", pool_param)
     N, C, H, W = x.shape
     H_out = output_size(H, HH, stride)
     W_out = output_size(W, WW, stride)
@@ -139,7 +139,7 @@ def avg_pool_forward_naive(x, pool_param):
 def avg_pool_backward_naive(dout, cache):
     """The gradient of average pooling: each stop shares its gradient equally among the pixels that it saw."""
     (N, C, H, W), dtype, pool_param = cache
-    HH, WW, stride = _settings("avg_pool_backward_naive", pool_param)
+    HH, WW, stride = pool_settings("avg_pool_backward_naive", pool_param)
     H_out = output_size(H, HH, stride)
     W_out = output_size(W, WW, stride)
     dx = np.zeros((N, C, H, W), dtype=dtype)
@@ -175,7 +175,7 @@ def avg_pool_backward_fast(dout, cache):
     return dx.transpose(0, 3, 1, 2)
 
 
-def _settings(where, pool_param):
+def pool_settings(where, pool_param):
     """Read ``pool_param``: pool_height, pool_width, stride."""
     check.known_keys(where, "pool_param", pool_param, POOL_KEYS, required=POOL_KEYS)
     HH, WW, stride = (check.whole_number(where, f"pool_param[{key!r}]", pool_param[key], least=1) for key in POOL_KEYS)
@@ -184,8 +184,14 @@ def _settings(where, pool_param):
 
 def checked_pool(where, x, pool_param):
     """The images in a floating type, and the window's height, width and stride."""
-    HH, WW, stride = _settings(where, pool_param)
+    HH, WW, stride = pool_settings(where, pool_param)
     (x,) = check.floats(where, x=x)
     check.images(where, "x", x)
-    check.window_fits(where, "the pooling window", x.shape[2:], (HH, WW), stride)
+    pool_checked_size(where, x.shape[2:], (HH, WW, stride))
     return x, (HH, WW, stride)
+
+
+def pool_checked_size(where, size, settings):
+    """Rows and columns of what pooling leaves of an image of this size; an error where the window is larger."""
+    HH, WW, stride = settings
+    return check.window_fits(where, "the pooling window", size, (HH, WW), stride)

@@ -24,6 +24,7 @@ from pellucid.layers.affine import (
     affine_forward_fast,
     affine_forward_naive,
 )
+from pellucid.layers.conv_pool import conv_pool_backward, convolve_and_pool
 from pellucid.layers.convolution import (
     conv_backward_fast,
     conv_backward_naive,
@@ -33,9 +34,7 @@ from pellucid.layers.convolution import (
     convolve,
 )
 from pellucid.layers.pooling import (
-    max_pool_backward_fast,
     max_pool_backward_naive,
-    max_pool_forward_fast,
     max_pool_forward_naive,
 )
 from pellucid.layers.relu import (
@@ -132,17 +131,15 @@ def conv_relu_pool_backward_naive(dout, cache, skip_dx=False):
 
 def conv_relu_pool_forward_fast(x, w, b, conv_param, pool_param):
     """The fast twin of `conv_relu_pool_forward_naive`."""
-    s, conv_cache = convolve(x, w, b, conv_param, relu=True)
-    out, pool_cache = max_pool_forward_fast(s, pool_param)
-    return out, (conv_cache, out, pool_cache)
+    out, cache = convolve_and_pool(x, w, b, conv_param, pool_param, relu=True)
+    return out, (cache, out)
 
 
 def conv_relu_pool_backward_fast(dout, cache, skip_dx=False):
     """The fast twin of `conv_relu_pool_backward_naive`: a window's largest pixel was cut off if the result is zero."""
-    conv_cache, out, pool_cache = cache
+    conv_pool_cache, out = cache
     dout = check.upstream("max_pool_backward_fast", dout, out, out.shape)
-    da = max_pool_backward_fast(relu_backward_fast(dout, out), pool_cache)
-    dx, dw, db = conv_backward_fast(da, conv_cache, skip_dx)
+    dx, dw, db = conv_pool_backward(relu_backward_fast(dout, out), conv_pool_cache, skip_dx)
     return dx, dw, db
 
 
@@ -233,19 +230,17 @@ def conv_pool_bn_relu_backward_naive(dout, cache, skip_dx=False):
 
 def conv_pool_bn_relu_forward_fast(x, w, b, gamma, beta, conv_param, pool_param, bn_param):
     """The fast twin of `conv_pool_bn_relu_forward_naive`: norm and ReLU in one walk over the pooled pixels."""
-    a, conv_cache = conv_forward_fast(x, w, b, conv_param)
-    p, pool_cache = max_pool_forward_fast(a, pool_param)
+    p, conv_pool_cache = convolve_and_pool(x, w, b, conv_param, pool_param)
     out, bn_cache = bn_relu_forward_fast(p, gamma, beta, bn_param)
-    return out, (conv_cache, pool_cache, bn_cache)
+    return out, (conv_pool_cache, bn_cache)
 
 
 def conv_pool_bn_relu_backward_fast(dout, cache, skip_dx=False):
     """The fast twin of `conv_pool_bn_relu_backward_naive`."""
-    conv_cache, pool_cache, bn_cache = cache
+    conv_pool_cache, bn_cache = cache
     dp, dgamma, dbeta = bn_relu_backward_fast(dout, bn_cache)
-    da = max_pool_backward_fast(dp, pool_cache)
-    dx, dw, db = conv_backward_fast(da, conv_cache, skip_dx)
-    return dx, dw, db, dgamma, dbeta
+    dx, dw, _ = conv_pool_backward(dp, conv_pool_cache, skip_dx, unbiased=True)
+    return dx, dw, _bias_gradient(bn_cache, dbeta), dgamma, dbeta
 
 
 def _bias_gradient(norm_cache, dbeta):
