@@ -23,7 +23,6 @@ What was tried on two cores with AVX-512, milliseconds for 64 images (64, 32, 32
     planes a power of two apart 4.9 / 5.0, five cache lines more 4.6 / 4.9 (filter gradient 6.3 / 5.9, 5.7 / 4.9)
     chunks of 24, 48, 128, 240 tiles: 4.7, 4.6, 5.3, 5.9 / 6.2, 6.0, 4.9, 4.9
     filter gradient: sums of their own for each thread 5.7 / 7.1, one copy for all 6.9 / 4.9
-
     6 x 4 tiles in the filter gradient 1.02 to 1.17 of 8 x 2; products that start without reading zeros 1.03
     filters in runs of 128 channels, so that they stay in the first-level cache: 0.93 to 1.05, left out
     asking for the next planes, pixels or results ahead (prefetch): 0.92 to 1.03, left out
