@@ -351,10 +351,8 @@ def finish_filter_gradient(sums, copies, C, F, size, LANES, dw, zero, parts):
 def finish_gradient_share(sums, copies, C, F, size, LANES, dw, zero, part, parts):
     plane = C * F + APART
     tile = np.empty(size * size * LANES, sums.dtype)
-    vectors = F // LANES
-    for item in range(vectors * part // parts, vectors * (part + 1) // parts):
-        f = item * LANES
-        for c in range(C):
+    for c in range(C * part // parts, C * (part + 1) // parts):
+        for f in range(0, F, LANES):  # the order in which the sums lie; a line of dw stays in the cache for its channels
             for copy in range(1, copies):
                 for e in range(36):
                     for k in range(e * plane + c * F + f, e * plane + c * F + f + LANES):
