@@ -39,6 +39,7 @@ def test_cases_reach_the_algorithm_that_they_are_for(case):
         Geometry(9, 64, 9, 10, 64, 3, 3, pad=1),  # wide register tiles
         Geometry(9, 24, 13, 13, 48, 3, 3, pad=1),  # channels that fill one register and a half
         Geometry(9, 32, 8, 7, 64, 5, 5, pad=2),
+        Geometry(13, 96, 9, 8, 176, 3, 3, pad=1),  # filters that threads share out, a last part that is not full
         Geometry(11, 160, 12, 9, 160, 3, 3, pad=0),  # sums that threads share, a last chunk that is not full
     ],
     ids=str,

@@ -151,23 +151,33 @@ MANY_TILES = 128
 read."""
 OWN_SUMS_BYTES = 3_000_000
 """Each thread sums filter gradients of its own up to this size; beyond, all work on one copy, chunk by chunk."""
+CACHED_SUMS_BYTES = 600_000
+"""What the sums of one thread may take of its second-level cache; beyond, threads share filters out, not tiles."""
 SHARED_TILES = 512
 """Tiles of such a chunk."""
 
 
-def _tile_rows(across: int, rows: int, C: int, F: int, parts: int, register_rows: int) -> int:
+def _tile_rows(across: int, rows: int, C: int, F: int, parts: int, register_rows: int, many: int = MANY_TILES) -> int:
     """Rows of tiles in a chunk: a number of tiles that fills register tiles, and chunks of one size for all threads.
 
     A last chunk of a few tiles would read all filters for them, and keep one thread busy while the others wait.
     """
     filters, tile = 4 * 36 * C * F, 4 * 36 * (C + F)
-    tiles = max(FEW_TILES, (CACHE_BYTES - filters) // tile) if filters <= CACHE_BYTES else MANY_TILES
+    tiles = max(FEW_TILES, (CACHE_BYTES - filters) // tile) if filters <= CACHE_BYTES else many
     whole = register_rows // math.gcd(across, register_rows)
     most = max(tiles // across // whole, 1) * whole
     share = -(-rows // parts)
     if share > 4 * most:
         return most
     return -(-share // round(share / most)) if share > most else max(1, share)
+
+
+def _filters_together(C: int, F: int, block: int, parts: int) -> int:
+    """Filters whose sums of gradients stay in the second-level cache together; as many for every thread."""
+    shares = -(-4 * 36 * C * F // CACHED_SUMS_BYTES)
+    if shares > 1:
+        shares = -(-shares // parts) * parts
+    return -(-F // shares // block) * block
 
 
 def winograd_filters(w: np.ndarray, g: Geometry) -> np.ndarray:
@@ -254,22 +264,24 @@ def winograd_filter_gradient(
     down, across = -(-g.H_out // results), -(-g.W_out // results)
     rows = g.N * down
     taps, zero = np.zeros(1, np.int64), np.zeros(max(block, LANES), dtype)
-    own = 4 * 36 * g.C * g.F <= OWN_SUMS_BYTES
     parts = min(threads(), rows)
-    copies = parts if own else 1
+    own = 4 * 36 * g.C * g.F <= OWN_SUMS_BYTES
     if own:
-        tile_rows = _tile_rows(across, rows, g.C, g.F, parts, ROWS)
+        F_part = _filters_together(g.C, g.F, block, parts)
+        copies = max(1, parts // -(-g.F // F_part))
+        tile_rows = _tile_rows(across, rows, g.C, F_part, copies, ROWS, many=FEW_TILES)
     else:
+        F_part, copies = g.F, 1
         tile_rows = max(1, min(SHARED_TILES // across, rows))
-    tiles = tile_rows * across
-    groups, blocks = -(-g.C // LANES), -(-g.F // block)
-    v = empty((copies * 36 * (tiles * groups * LANES + winograd.APART),), dtype)
-    d = empty((copies * 36 * (tiles * blocks * block + winograd.APART),), dtype)
-    sums = empty((copies * 36 * (g.C * g.F + winograd.APART),), dtype)
+    scratch, tiles = parts if own else 1, tile_rows * across
+    groups, blocks = -(-g.C // LANES), -(-F_part // block)
+    v = empty((scratch * 36 * (tiles * groups * LANES + winograd.APART),), dtype)
+    d = empty((scratch * 36 * (tiles * blocks * block + winograd.APART),), dtype)
+    sums = empty((-(-g.F // F_part) * copies * 36 * (g.C * F_part + winograd.APART),), dtype)
     if own:
         winograd.winograd_filter_gradient(
             flat(x), g.N, g.H, g.W, g.C, flat(dout), flat(dout_taps), g.H_out, g.W_out, g.F, g.pad, results, block,
-            wide, LANES, taps, tile_rows, v, d, sums, zero, parts,
+            wide, LANES, taps, tile_rows, v, d, sums, F_part, copies, zero, parts,
         )  # fmt: skip
     else:
         total = rows * across
@@ -282,7 +294,7 @@ def winograd_filter_gradient(
             winograd.multiply_gradient_tiles(
                 v, d, g.C, g.F, block, wide, LANES, taps, here, tiles, first == 0, sums, zero, threads()
             )
-    winograd.finish_filter_gradient(sums, copies, g.C, g.F, g.HH, LANES, flat(dw), zero, threads())
+    winograd.finish_filter_gradient(sums, copies, g.C, g.F, F_part, g.HH, LANES, flat(dw), zero, threads())
 
 
 def depthwise_filters(w: np.ndarray, g: Geometry) -> np.ndarray:

@@ -27,6 +27,7 @@ What was tried on two cores with AVX-512, milliseconds for 64 images (64, 32, 32
     filters in runs of 128 channels, so that they stay in the first-level cache: 0.93 to 1.05, left out
     asking for the next planes, pixels or results ahead (prefetch): 0.92 to 1.03, left out
     results past the caches (non-temporal stores): 1.02, and the reader after it 0.96, left out
+    filter gradients, 500 x 64 -> 256: tiles shared out 51 ms; filters, with sums that stay in the cache, 40 to 45
     2 x 2 pooling in registers (`winograd_pool`): 1.08 for a whole training step of the 94 % network
 
 Rounding: the transforms multiply by up to 5 * 5 and back, which costs about one decimal digit (see `tolerances`).
@@ -225,35 +226,40 @@ def tiles_out(
 @kernel
 def winograd_filter_gradient(
     x, N, H, W, C, dout, dout_taps, H_out, W_out, F, pad, results, BLOCK, wide, LANES, taps, tile_rows, v, d, sums,
-    zero, parts,
+    F_part, copies, zero, parts,
 ):  # fmt: skip
-    """sums flat (parts, 36, C, F): the products v.T @ d, summed over each part's tiles; one kernel does all.
+    """sums flat (F / F_part, copies, 36, C, F_part): the products v.T @ d; one kernel does all.
 
-    v flat (parts, 36, C / LANES, tiles, LANES) and d flat (parts, 36, F / BLOCK, tiles, BLOCK): scratch. dout and
-    dout_taps as x and x_taps of a sweep.
+    Every item of work is some of the filters, and one of ``copies`` shares of the tiles. v flat (parts, 36, C / LANES,
+    tiles, LANES) and d flat (parts, 36, F_part / BLOCK, tiles, BLOCK): scratch. dout and dout_taps as x and x_taps of
+    a sweep.
     """
     for part in prange(parts):
         gradient_share(x, N, H, W, C, dout, dout_taps, H_out, W_out, F, pad, results, BLOCK, wide, LANES, taps,
-                       tile_rows, v, d, sums, zero, part, parts)  # fmt: skip
+                       tile_rows, v, d, sums, F_part, copies, zero, part, parts)  # fmt: skip
 
 
 @inner
 def gradient_share(
     x, N, H, W, C, dout, dout_taps, H_out, W_out, F, pad, results, BLOCK, wide, LANES, taps, tile_rows, v, d, sums,
-    zero, part, parts,
+    F_part, copies, zero, part, parts,
 ):  # fmt: skip
     down, across = (H_out + results - 1) // results, (W_out + results - 1) // results
     chunks = (N * down + tile_rows - 1) // tile_rows
     most = tile_rows * across
-    v0, d0, s0 = part * (v.size // parts), part * (d.size // parts), part * 36 * (C * F + APART)
-    begin = chunks * part // parts
-    for chunk in range(begin, chunks * (part + 1) // parts):
-        first = chunk * most
-        tiles = min(most, N * down * across - first)
-        gradient_tiles(x, H, W, C, dout, dout_taps, H_out, W_out, F, pad, results, BLOCK, LANES, first, 0, tiles, most,
-                       v, v0, d, d0, zero)  # fmt: skip
-        fresh = chunk == begin
-        gradient_products(v, v0, d, d0, C, F, BLOCK, wide, LANES, taps, tiles, most, 0, 36, 0, F, fresh, sums, s0, zero)
+    v0, d0 = part * (v.size // parts), part * (d.size // parts)
+    items = (F + F_part - 1) // F_part * copies
+    for item in range(items * part // parts, items * (part + 1) // parts):
+        f_from, copy = item // copies * F_part, item % copies
+        f_to, s0 = min(F, f_from + F_part), item * 36 * (C * F_part + APART)
+        begin = chunks * copy // copies
+        for chunk in range(begin, chunks * (copy + 1) // copies):
+            first = chunk * most
+            tiles = min(most, N * down * across - first)
+            gradient_tiles(x, H, W, C, dout, dout_taps, H_out, W_out, F, f_from, f_to, F_part, pad, results, BLOCK,
+                           LANES, first, 0, tiles, most, v, v0, d, d0, zero)  # fmt: skip
+            gradient_products(v, v0, d, d0, C, F_part, BLOCK, wide, LANES, taps, tiles, most, 0, 36, 0, f_to - f_from,
+                              chunk == begin, sums, s0, zero)  # fmt: skip
 
 
 @kernel
@@ -262,7 +268,7 @@ def transform_gradient_tiles(
 ):  # fmt: skip
     """The first half of a chunk that all threads work on together: v flat (36, ...) and d flat (36, ...)."""
     for part in prange(parts):
-        gradient_tiles(x, H, W, C, dout, dout_taps, H_out, W_out, F, pad, results, BLOCK, LANES, first,
+        gradient_tiles(x, H, W, C, dout, dout_taps, H_out, W_out, F, 0, F, F, pad, results, BLOCK, LANES, first,
                        tiles * part // parts, tiles * (part + 1) // parts, most, v, 0, d, 0, zero)  # fmt: skip
 
 
@@ -286,24 +292,24 @@ def multiply_share(v, d, C, F, BLOCK, wide, LANES, taps, tiles, most, fresh, sum
 
 @inner
 def gradient_tiles(
-    x, H, W, C, dout, dout_taps, H_out, W_out, F, pad, results, BLOCK, LANES, first, begin, end, most, v, v0, d, d0,
-    zero,
+    x, H, W, C, dout, dout_taps, H_out, W_out, F, f_from, f_to, F_part, pad, results, BLOCK, LANES, first, begin, end,
+    most, v, v0, d, d0, zero,
 ):  # fmt: skip
-    """Transform tiles ``begin`` to ``end`` of a chunk that starts at tile ``first``, pixels and upstream gradients."""
+    """Transform tiles ``begin`` to ``end`` of a chunk that starts at tile ``first``: all channels of the pixels, and
+    filters ``f_from`` to ``f_to``, at most F_part, of the upstream gradients."""
     down, across = (H_out + results - 1) // results, (W_out + results - 1) // results
-    groups, blocks = (C + LANES - 1) // LANES, (F + BLOCK - 1) // BLOCK
+    groups, factor = (C + LANES - 1) // LANES, (F_part + BLOCK - 1) // BLOCK * most * BLOCK + APART
     tiles_in(x, H, W, C, first + begin, end - begin, down, across, pad, results, LANES, v, v0 + begin * LANES,
              groups * most * LANES + APART, LANES, most * LANES, zero)  # fmt: skip
     if dout_taps.size:
-        pooled_gradient_tiles(dout, dout_taps, H_out, W_out, F, down, across, BLOCK, LANES, first, begin, end, most, d,
-                              d0, blocks * most * BLOCK + APART, zero)  # fmt: skip
+        pooled_gradient_tiles(dout, dout_taps, H_out, W_out, F, f_from, f_to, down, across, BLOCK, LANES, first, begin,
+                              end, most, d, d0, factor, zero)  # fmt: skip
         return
     for t in range(begin, end):
         n, r = (first + t) // (down * across), (first + t) % (down * across)
         y, z = r // across * results, r % across * results
-        source = ((n * H_out + y) * W_out + z) * F
-        factor = blocks * most * BLOCK + APART
-        for f in range(0, F, LANES):
+        source = ((n * H_out + y) * W_out + z) * F + f_from
+        for f in range(0, f_to - f_from, LANES):
             target = d0 + (f // BLOCK * most + t) * BLOCK + f % BLOCK
             if results == 4:
                 transform_gradient(dout, source + f, W_out * F, F, d, target, 6 * factor, factor,
@@ -341,27 +347,30 @@ def gradient_products(
 
 
 @kernel
-def finish_filter_gradient(sums, copies, C, F, size, LANES, dw, zero, parts):
-    """sums flat (copies, 36, C, F), added over copies -> dw flat (F, C, size, size)."""
+def finish_filter_gradient(sums, copies, C, F, F_part, size, LANES, dw, zero, parts):
+    """sums flat (F / F_part, copies, 36, C, F_part), added over copies -> dw flat (F, C, size, size)."""
     for part in prange(parts):
-        finish_gradient_share(sums, copies, C, F, size, LANES, dw, zero, part, parts)
+        finish_gradient_share(sums, copies, C, F, F_part, size, LANES, dw, zero, part, parts)
 
 
 @inner
-def finish_gradient_share(sums, copies, C, F, size, LANES, dw, zero, part, parts):
-    plane = C * F + APART
+def finish_gradient_share(sums, copies, C, F, F_part, size, LANES, dw, zero, part, parts):
+    plane = C * F_part + APART
     tile = np.empty(size * size * LANES, sums.dtype)
     for c in range(C * part // parts, C * (part + 1) // parts):
-        for f in range(0, F, LANES):  # the order in which the sums lie; a line of dw stays in the cache for its channels
+        for f in range(
+            0, F, LANES
+        ):  # the order in which the sums lie; a line of dw stays in the cache for its channels
+            start = f // F_part * copies * 36 * plane + c * F_part + f % F_part
             for copy in range(1, copies):
                 for e in range(36):
-                    for k in range(e * plane + c * F + f, e * plane + c * F + f + LANES):
+                    for k in range(start + e * plane, start + e * plane + LANES):
                         sums[k] += sums[copy * 36 * plane + k]
             if size == 3:
-                transform_gradient_output(sums, c * F + f, 6 * plane, plane, tile, 0, 3 * LANES, LANES,
+                transform_gradient_output(sums, start, 6 * plane, plane, tile, 0, 3 * LANES, LANES,
                                           0, 0, 0, 0, zero, 0, zero, 0, 0)  # fmt: skip
             else:
-                transform_gradient_output_5(sums, c * F + f, 6 * plane, plane, tile, 0, 5 * LANES, LANES,
+                transform_gradient_output_5(sums, start, 6 * plane, plane, tile, 0, 5 * LANES, LANES,
                                             0, 0, 0, 0, zero, 0, zero, 0, 0)  # fmt: skip
             for lane in range(LANES):
                 for tap in range(size * size):

@@ -57,14 +57,15 @@ def pooled_tiles_in(x, x_taps, H_out, W_out, C, first, tiles, down, across, LANE
 
 @inner
 def pooled_gradient_tiles(
-    dout, dout_taps, H_out, W_out, F, down, across, BLOCK, LANES, first, begin, end, most, d, d0, d_factor, zero
+    dout, dout_taps, H_out, W_out, F, f_from, f_to, down, across, BLOCK, LANES, first, begin, end, most, d, d0,
+    d_factor, zero,
 ):  # fmt: skip
     """The upstream gradient's half of `winograd.gradient_tiles`."""
     H, W = H_out // 2, W_out // 2
     for t in range(begin, end):
         n, y, z = first_window(first + t, down, across)
-        source = ((n * H + y) * W + z) * F
-        for f in range(0, F, LANES):
+        source = ((n * H + y) * W + z) * F + f_from
+        for f in range(0, f_to - f_from, LANES):
             target = d0 + (f // BLOCK * most + t) * BLOCK + f % BLOCK
             transform_pooled_gradient(dout, source + f, W * F, F, d, target, 6 * d_factor, d_factor,
                                       0, H - y, 0, W - z, zero, 0, zero, 0, 0, dout_taps)  # fmt: skip
