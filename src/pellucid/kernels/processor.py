@@ -37,6 +37,10 @@ WIDE_TILES = {64: Tile(6, 4), 32: Tile(6, 2), 16: Tile(6, 2), 0: Tile(4, 1)}
 sum."""
 
 
+TALL_TILES = {64: Tile(10, 2), 32: Tile(6, 2), 16: Tile(6, 2), 0: Tile(4, 1)}
+"""For products of matrices: 10 rows divide batches of 50 and 100, and spread each row of b over more products."""
+
+
 def vector_bytes() -> int:
     """Width of a vector register in bytes: 64, 32, 16, or 0 for plain loops."""
     if numba.config.DISABLE_JIT:
@@ -70,6 +74,7 @@ def _features() -> set[str]:
 VECTOR_BYTES = vector_bytes()
 ROWS, VECTORS = TILES[VECTOR_BYTES]
 WIDE_ROWS, WIDE_VECTORS = WIDE_TILES[VECTOR_BYTES]
+TALL_ROWS, _ = TALL_TILES[VECTOR_BYTES]
 
 
 def lanes(dtype: np.dtype | type) -> int:

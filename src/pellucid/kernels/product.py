@@ -31,7 +31,7 @@ from numba import njit, types
 from numba.extending import intrinsic
 
 from pellucid.kernels.jit import inner
-from pellucid.kernels.processor import ROWS, VECTOR_BYTES, VECTORS, WIDE_ROWS, WIDE_VECTORS
+from pellucid.kernels.processor import ROWS, TALL_ROWS, VECTOR_BYTES, VECTORS, WIDE_ROWS, WIDE_VECTORS
 from pellucid.kernels.vectors import I64, Emitter, data_pointer
 
 ARGUMENTS = "a a0 a_rows taps a_k b b0 b_r b_k s s0 s_rows c c0 c_rows i0 R K rows columns".split()  # noqa: SIM905
@@ -194,9 +194,10 @@ if VECTOR_BYTES:
     fresh_product = make_product(ROWS, VECTORS, VECTOR_BYTES, adds=False)
     wide_product = make_product(WIDE_ROWS, WIDE_VECTORS, VECTOR_BYTES)
     fresh_wide_product = make_product(WIDE_ROWS, WIDE_VECTORS, VECTOR_BYTES, adds=False)
+    tall_product = make_product(TALL_ROWS, VECTORS, VECTOR_BYTES)
 else:
     product_plain = njit(product_plain)
-    product = wide_product = product_plain
+    product = wide_product = tall_product = product_plain
     fresh_product = fresh_wide_product = njit(fresh_product_plain)
 
 
