@@ -34,6 +34,8 @@ import numpy as np
 from numba import prange
 
 from pellucid.kernels.jit import inner, kernel
+from pellucid.kernels.lane_memory import load, store
+from pellucid.kernels.lanes import lane_count, where
 from pellucid.kernels.moves import clear, copy
 from pellucid.kernels.processor import ROWS
 from pellucid.kernels.product import every, product
@@ -145,11 +147,10 @@ def correlate_band(
 
 @inner
 def cut_negative(out, start, count):
-    """ReLU in place; NaN stays NaN. Written for vectors: every number is stored, whether it changes or not."""
-    zero = out.dtype.type(0)
-    for k in range(start, start + count):
-        value = out[k]
-        out[k] = zero if value < zero else value
+    """ReLU in place; NaN stays NaN."""
+    for k in range(0, count, lane_count(out)):
+        value = load(out, start + k, count - k)
+        store(out, start + k, count - k, where(value < 0, 0, value))
 
 
 @kernel
