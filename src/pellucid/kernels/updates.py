@@ -13,6 +13,8 @@ import numpy as np
 from numba import prange
 
 from pellucid.kernels.jit import inner, kernel
+from pellucid.kernels.lane_memory import load, store
+from pellucid.kernels.lanes import lane_count
 
 
 @kernel
@@ -40,16 +42,13 @@ def momentum(w, dw, velocity, settings, parts):
 
 @inner
 def momentum_share(w, dw, velocity, settings):
-    learning_rate, friction = settings[0], settings[1]
-    if settings[2] == 0:
-        for i in range(w.size):
-            velocity[i] = friction * velocity[i] - learning_rate * dw[i]
-            w[i] = w[i] + velocity[i]
-    else:
-        for i in range(w.size):
-            step = learning_rate * dw[i]
-            velocity[i] = friction * velocity[i] - step
-            w[i] = w[i] + friction * velocity[i] - step
+    learning_rate, friction, is_nesterov = settings[0], settings[1], settings[2] != 0
+    for i in range(0, w.size, lane_count(w)):
+        rest = w.size - i
+        step = load(dw, i, rest) * learning_rate
+        speed = load(velocity, i, rest) * friction - step
+        store(velocity, i, rest, speed)
+        store(w, i, rest, load(w, i, rest) + (speed * friction - step if is_nesterov else speed))
 
 
 @kernel
