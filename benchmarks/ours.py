@@ -220,13 +220,14 @@ def inference(network: Network, weights: dict[str, np.ndarray], x: np.ndarray) -
     relu = network.activation == "relu"
 
     def prepared(name: str, step: Sandwich) -> Callable[[np.ndarray], np.ndarray]:
-        convolve = layers.PreparedConvolution(weights[f"{name}_w"], weights[f"{name}_b"], conv_param(step), relu)
+        activation = None if step.pool and not relu else network.activation  # the 94 % network pools first
+        convolve = layers.PreparedConvolution(weights[f"{name}_w"], weights[f"{name}_b"], conv_param(step), activation)
 
         def sandwich(x: np.ndarray) -> np.ndarray:
             out = convolve(x)
             if step.pool:
                 out, _ = layers.max_pool_forward_fast(out, pool_param(step.pool))
-            return out if relu else layers.gelu_forward_fast(out)[0]
+            return out if activation else layers.gelu_forward_fast(out)[0]
 
         return sandwich
 
@@ -242,6 +243,6 @@ def inference(network: Network, weights: dict[str, np.ndarray], x: np.ndarray) -
         for step in steps:
             out = out + step[1](step[0](out)) if isinstance(step, tuple) else step(out)
         out, _ = layers.max_pool_forward_fast(out, pool_param(network.last_pool))
-        return out.reshape(len(x), -1) @ weights["linear"]
+        return layers.affine_forward_fast(out, weights["linear"], np.zeros(CLASSES, np.float32))[0]
 
     return in_workspace(scores)

@@ -5,12 +5,14 @@ import threading
 import numpy as np
 import pytest
 
+from pellucid.kernels.jit import at_most_threads
 from pellucid.layers import (
     PreparedConvolution,
     conv_bn_relu_forward_naive,
     conv_forward_fast,
     conv_forward_naive,
     fold_batchnorm,
+    gelu_forward_naive,
 )
 from pellucid.tolerances import TOLERANCES
 
@@ -29,7 +31,7 @@ def test_the_same_as_the_layer(param):
     layer = PreparedConvolution(w, b, param)
     for _ in range(2):
         assert np.allclose(layer(x), exact, rtol=0, atol=1e-12)
-    assert np.allclose(PreparedConvolution(w, b, param, relu=True)(x), np.maximum(exact, 0), rtol=0, atol=1e-12)
+    assert np.allclose(PreparedConvolution(w, b, param, activation="relu")(x), np.maximum(exact, 0), rtol=0, atol=1e-12)
 
 
 def test_any_number_of_images_whatever_the_plan_takes():
@@ -46,7 +48,7 @@ def test_depthwise_with_relu():
     x, w, b = RNG.standard_normal((2, 20, 5, 5)), RNG.standard_normal((20, 1, 3, 3)), RNG.standard_normal(20)
     param = PARAM | {"groups": 20}
     exact, _ = conv_forward_naive(x, w, b, param)
-    assert np.allclose(PreparedConvolution(w, b, param, relu=True)(x), np.maximum(exact, 0), rtol=0, atol=1e-12)
+    assert np.allclose(PreparedConvolution(w, b, param, activation="relu")(x), np.maximum(exact, 0), rtol=0, atol=1e-12)
 
 
 def test_later_changes_of_the_weights_do_not_reach_it():
@@ -66,7 +68,7 @@ def test_folded_batch_norm_is_test_mode_batch_norm():
     exact, _ = conv_bn_relu_forward_naive(x, w, b, gamma, beta, PARAM, bn_param)
     folded = fold_batchnorm(w, b, gamma, beta, mean, var, eps=1e-3)
     assert all(array.dtype == np.float32 for array in folded)
-    assert np.abs(PreparedConvolution(*folded, PARAM, relu=True)(x) - exact).max() < 1e-5 * np.abs(exact).max()
+    assert np.abs(PreparedConvolution(*folded, PARAM, activation="relu")(x) - exact).max() < 1e-5 * np.abs(exact).max()
 
 
 def test_threads_may_share_one():
@@ -101,3 +103,24 @@ def test_bad_input():
         fold_batchnorm(w, b, b[:4], b, b, b * b)
     with pytest.raises(ValueError, match="fold_batchnorm: w has shape"):
         fold_batchnorm(w[0], b, b, b, b, b)
+
+
+def test_gelu_follows():
+    rng = np.random.default_rng(0)
+    x, w, b = rng.standard_normal((2, 3, 9, 8)), rng.standard_normal((5, 3, 3, 3)), rng.standard_normal(5)
+    exact = gelu_forward_naive(conv_forward_naive(x, w, b, PARAM)[0])[0]
+    assert np.allclose(PreparedConvolution(w, b, PARAM, activation="gelu")(x), exact, rtol=0, atol=1e-12)
+
+
+def test_an_unknown_activation_is_refused_at_once():
+    with pytest.raises(ValueError, match=r"PreparedConvolution: activation is 'tanh'; it must be .*relu.*gelu"):
+        PreparedConvolution(np.zeros((2, 2, 3, 3)), np.zeros(2), PARAM, activation="tanh")
+
+
+def test_the_number_of_threads_may_change_between_calls():
+    rng = np.random.default_rng(0)
+    x, w = rng.standard_normal((4, 16, 8, 8)).astype(np.float32), rng.standard_normal((16, 16, 3, 3)).astype(np.float32)
+    convolve = PreparedConvolution(w, np.zeros(16, np.float32), PARAM)
+    with at_most_threads(1):
+        alone = convolve(x).copy()
+    assert np.allclose(convolve(x), alone, rtol=0, atol=1e-4)

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import functools
 import math
+from collections.abc import Callable
 
 import numpy as np
 
@@ -25,6 +26,10 @@ from pellucid.kernels.processor import ROWS, WIDE_ROWS, lanes, wide_columns
 from pellucid.kernels.processor import columns as tile_columns
 from pellucid.kernels.workspace import empty
 
+Bound = Callable[..., None]
+"""A convolution that is ready to run: ``(x, out)``. It may run in one thread at a time, as kernels do: it has scratch
+memory of its own."""
+
 
 def direct_filters(w: np.ndarray, g: Geometry) -> np.ndarray:
     """The filters in the order of the forward sweep."""
@@ -34,7 +39,13 @@ def direct_filters(w: np.ndarray, g: Geometry) -> np.ndarray:
 
 def direct_forward(x: np.ndarray, filters: np.ndarray, b: np.ndarray, g: Geometry, out: np.ndarray, relu: bool) -> None:
     """One sweep over the image."""
-    _sweep(x, filters, _padded_bias(b, g.groups), forward_sweep(g), g.groups, out, relu)
+    bind_direct(filters, b, g, relu)(x, out)
+
+
+def bind_direct(filters: np.ndarray, b: np.ndarray, g: Geometry, relu: bool) -> Bound:
+    """`direct_forward` with all that does not depend on the images made ready."""
+    images, results = (g.N, g.H, g.W, g.C), (g.N, g.H_out, g.W_out, g.F)
+    return _bind_sweep(filters, _padded_bias(b, g.groups), forward_sweep(g), g.groups, images, results, relu)
 
 
 def direct_input_gradient(dout: np.ndarray, w: np.ndarray, g: Geometry, dx: np.ndarray) -> None:
@@ -47,7 +58,7 @@ def direct_input_gradient(dout: np.ndarray, w: np.ndarray, g: Geometry, dx: np.n
     for sweep in sweeps:
         if not sweep.empty:
             packed = _packed(w, sweep, g, K=g.F // g.groups, k_step=C_seen * taps, J=C_seen, j_step=taps)
-            _sweep(dout, packed, no_bias, sweep, g.groups, dx, relu=False)
+            _bind_sweep(packed, no_bias, sweep, g.groups, dout.shape, dx.shape, relu=False)(dout, dx)
 
 
 def direct_filter_gradient(x: np.ndarray, dout: np.ndarray, g: Geometry, dw: np.ndarray) -> None:
@@ -123,23 +134,25 @@ def _lane_plan(sweep: Sweep, N: int, C: int, parts: int) -> _Bands:
     return _band_plan(sweep, 0, 0, C, N, parts, False)
 
 
-def _sweep(
-    x: np.ndarray, packed: np.ndarray, bias: np.ndarray, sweep: Sweep, groups: int, out: np.ndarray, relu: bool
-) -> None:
-    """Run one sweep over (N, H, W, C) into (N, H_mem, W_mem, F)."""
-    (N, H, W, C), (_, H_mem, W_mem, F) = x.shape, out.shape
+def _bind_sweep(
+    packed: np.ndarray, bias: np.ndarray, sweep: Sweep, groups: int, images: tuple[int, ...], results: tuple[int, ...],
+    relu: bool,
+) -> Bound:  # fmt: skip
+    """A sweep over ``images``, (N, H, W, C), into ``results``, (N, H_mem, W_mem, F), ready to run."""
+    (N, H, W, C), (_, H_mem, W_mem, F), dtype = images, results, packed.dtype
     merged = groups == 1 and sweep.columns.consecutive
     K = C // groups * (len(sweep.columns.taps) if merged else 1)
-    blocks = groups * -(-(F // groups) // tile_columns(x.dtype))
+    blocks = groups * -(-(F // groups) // tile_columns(dtype))
     parts = min(threads(), N * sweep.rows.results * blocks)
     plan = _band_plan(sweep, H, W, C, N, parts, merged, blocks=blocks)
-    bands = empty((parts * plan.size,), x.dtype)
     rows, columns = sweep.rows, sweep.columns
-    direct.correlate(
-        flat(x), N, H, W, C, packed, bias, groups, K, tile_columns(x.dtype), plan.taps, flat(out), H_mem, W_mem, F,
-        rows.results, rows.first, rows.start, rows.span, columns.results, columns.first, columns.start, plan.columns,
-        sweep.step, sweep.spread, bands, plan.rows, plan.in_place, plan.splits, relu, parts,
+    before = N, H, W, C, packed, bias, groups, K, tile_columns(dtype), plan.taps
+    after = (
+        H_mem, W_mem, F, rows.results, rows.first, rows.start, rows.span, columns.results, columns.first, columns.start,
+        plan.columns, sweep.step, sweep.spread, empty((parts * plan.size,), dtype), plan.rows, plan.in_place,
+        plan.splits, relu, parts,
     )  # fmt: skip
+    return lambda x, out: direct.correlate(flat(x), *before, flat(out), *after)
 
 
 CACHE_BYTES = 900_000
@@ -195,7 +208,12 @@ def winograd_forward(
     out_taps: np.ndarray = NOT_POOLED,
 ) -> None:  # fmt: skip
     """Tiles of 4 x 4 results. With taps to fill in, the results are pooled, 2 x 2, and ``out`` gets what is left."""
-    _winograd_sweep(x, NOT_POOLED, (g.H, g.W), filters, b, g.HH, g.pad, out, out_taps, (g.H_out, g.W_out), relu)
+    bind_winograd(filters, b, g, relu)(x, out, NOT_POOLED, out_taps)
+
+
+def bind_winograd(filters: np.ndarray, b: np.ndarray, g: Geometry, relu: bool) -> Bound:
+    """`winograd_forward` with all that does not depend on the images made ready."""
+    return _bind_winograd(filters, b, g.HH, g.pad, (g.N, g.H, g.W, g.C), (g.N, g.H_out, g.W_out, g.F), relu)
 
 
 def winograd_input_gradient(
@@ -208,9 +226,8 @@ def winograd_input_gradient(
     T = g.HH * g.WW
     turned = _winograd_filters(w, np.arange(T - 1, -1, -1), g.F, g.C * T, g.C, T)
     pad, no_bias = g.HH - 1 - g.pad, np.zeros(g.C, dout.dtype)
-    _winograd_sweep(
-        dout, dout_taps, (g.H_out, g.W_out), turned, no_bias, g.HH, pad, dx, NOT_POOLED, (g.H, g.W), relu=False
-    )
+    images, results = (g.N, g.H_out, g.W_out, g.F), (g.N, g.H, g.W, g.C)
+    _bind_winograd(turned, no_bias, g.HH, pad, images, results, relu=False)(dout, dx, dout_taps, NOT_POOLED)
 
 
 def _winograd_block(F: int, dtype: np.dtype) -> int:
@@ -229,26 +246,29 @@ def _winograd_filters(w: np.ndarray, taps: np.ndarray, K: int, k_step: int, J: i
     return u
 
 
-def _winograd_sweep(
-    x: np.ndarray, x_taps: np.ndarray, x_size: tuple[int, int], u: np.ndarray, b: np.ndarray, size: int, pad: int,
-    out: np.ndarray, out_taps: np.ndarray, out_size: tuple[int, int], relu: bool,
-) -> None:  # fmt: skip
-    """x_size, out_size: rows and columns, before any pooling."""
-    (N, *_, C), F, (H, W), (H_out, W_out) = x.shape, out.shape[3], x_size, out_size
-    dtype, LANES, block = x.dtype, lanes(x.dtype), _winograd_block(F, x.dtype)
+def _bind_winograd(
+    u: np.ndarray, b: np.ndarray, size: int, pad: int, images: tuple[int, ...], results: tuple[int, ...], relu: bool
+) -> Bound:
+    """A sweep over ``images``, (N, H, W, C), into ``results``, (N, H_out, W_out, F), ready to run.
+
+    Whoever runs it may say that either is what 2 x 2 pooling left of such an array, by its taps.
+    """
+    (N, H, W, C), (_, H_out, W_out, F), dtype = images, results, u.dtype
+    LANES, block = lanes(dtype), _winograd_block(F, dtype)
     wide, blocks = block != tile_columns(dtype), -(-F // block)
-    zero = np.zeros(max(block, LANES), dtype)
-    results = 7 - size
-    down, across = -(-H_out // results), -(-W_out // results)
+    zero, tile = np.zeros(max(block, LANES), dtype), 7 - size
+    down, across = -(-H_out // tile), -(-W_out // tile)
     parts = min(threads(), N * down)
     tile_rows = _tile_rows(across, N * down, C, blocks * block, parts, WIDE_ROWS if wide else ROWS)
     v = empty((parts * 36 * (tile_rows * across * C + winograd.APART),), dtype)
     m = empty((parts * 36 * (tile_rows * across * blocks * block + winograd.APART),), dtype)
-    spare = empty((parts * LANES,), dtype)
-    winograd.winograd_sweep(
-        flat(x), flat(x_taps), N, H, W, C, u, b, block, wide, LANES, np.zeros(1, np.int64), flat(out), flat(out_taps),
-        H_out, W_out, F, pad, results, tile_rows, v, m, zero, spare, relu, parts,
-    )  # fmt: skip
+    before = N, H, W, C, u, b, block, wide, LANES, np.zeros(1, np.int64)
+    after = H_out, W_out, F, pad, tile, tile_rows, v, m, zero, empty((parts * LANES,), dtype), relu, parts
+
+    def run(x: np.ndarray, out: np.ndarray, x_taps: np.ndarray = NOT_POOLED, out_taps: np.ndarray = NOT_POOLED) -> None:
+        winograd.winograd_sweep(flat(x), flat(x_taps), *before, flat(out), flat(out_taps), *after)
+
+    return run
 
 
 def winograd_filter_gradient(

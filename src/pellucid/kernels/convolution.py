@@ -5,6 +5,7 @@ Images come and go channels-last, (N, H, W, C) contiguous; filters (F, C / group
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -23,6 +24,7 @@ _FORWARD = {
     "depthwise": algorithms.depthwise_forward,
     "direct": algorithms.direct_forward,
 }
+_BIND = {"winograd": algorithms.bind_winograd, "direct": algorithms.bind_direct}
 _INPUT_GRADIENT = {
     "winograd": algorithms.winograd_input_gradient,
     "depthwise": algorithms.depthwise_input_gradient,
@@ -66,6 +68,13 @@ def forward(
         filters = w if isinstance(w, Filters) else prepare(w, g, algorithm, prepared=False)
         _FORWARD[filters.algorithm](x, filters.numbers, b, g, out, relu)
     return out
+
+
+def bind(filters: Filters, b: np.ndarray, g: Geometry, relu: bool = False) -> Callable[[np.ndarray, np.ndarray], None]:
+    """``run(x, out)``: `forward` with prepared filters, all tables and scratch memory made once."""
+    if filters.algorithm in _BIND:
+        return _BIND[filters.algorithm](filters.numbers, b, g, relu)
+    return lambda x, out: _FORWARD[filters.algorithm](x, filters.numbers, b, g, out, relu)
 
 
 def input_gradient(dout: np.ndarray, w: np.ndarray, g: Geometry, algorithm: str | None = None) -> np.ndarray:

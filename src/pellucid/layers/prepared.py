@@ -13,6 +13,11 @@ import numpy as np
 
 from pellucid import check
 from pellucid.kernels import convolution as kernels
+from pellucid.kernels import workspace
+from pellucid.kernels.activations import GELU, activate
+from pellucid.kernels.arrays import flat
+from pellucid.kernels.jit import threads
+from pellucid.kernels.rows import launch
 from pellucid.layers.channels_last import as_channels_last
 from pellucid.layers.convolution import conv_checked, conv_geometry
 
@@ -49,33 +54,44 @@ def fold_batchnorm(w, b, gamma, beta, running_mean, running_var, eps=1e-5):
 class PreparedConvolution:
     """A convolution whose filters stay as they are: they are laid out for the kernels at the first call.
 
-    ``PreparedConvolution(w, b, conv_param)(x)`` is ``conv_forward_fast(x, w, b, conv_param)[0]``; with ``relu``
-    negative results become zero. Several threads may call it at once.
+    ``PreparedConvolution(w, b, conv_param)(x)`` is ``conv_forward_fast(x, w, b, conv_param)[0]``, followed by an
+    activation where there is one. Several threads may call it at once.
 
     Parameters
     ----------
     w, b, conv_param
         As `conv_forward_naive` takes them; w and b are copied.
-    relu : bool
-        Whether a ReLU follows.
+    activation : "relu" or "gelu", optional
+        What follows.
+
+    Raises
+    ------
+    ValueError, TypeError
+        As `conv_forward_fast`, when images come; an unknown activation at once.
     """
 
-    def __init__(self, w, b, conv_param, relu=False):
+    def __init__(self, w, b, conv_param, activation=None):
+        if activation is not None:
+            check.one_of("PreparedConvolution", "activation", activation, ("relu", "gelu"))
         self.w, self.b = np.array(w, order="C"), np.array(b, order="C")
         self.conv_param = dict(conv_param)
-        self.relu = bool(relu)
+        self.activation = activation
         self._filters = {}  # by algorithm and type: what the plan takes depends on the images
-        self._ready = {}  # by the images' shape and type: all that follows from them
+        self._ready = {}  # by the images' shape and type, and the threads: all that follows from them
         self._lock = threading.Lock()
 
     def __call__(self, x):
         """(N, C, H, W) -> (N, F, H_out, W_out), channels-last in memory."""
         x = np.asarray(x)
-        key = x.shape, x.dtype
+        key = x.shape, x.dtype, threads()
         if key not in self._ready:
             x = self._get_ready(key, x)
-        dtype, filters, b, g = self._ready[key]
-        out = kernels.forward(as_channels_last(x.astype(dtype, copy=False)), filters, b, g, relu=self.relu)
+        dtype, shape, run = self._ready[key]
+        out = workspace.empty(shape, dtype)
+        run(as_channels_last(x.astype(dtype, copy=False)), out)
+        if self.activation == "gelu":
+            numbers = flat(out)
+            launch(activate, numbers.size, numbers, GELU, numbers)
         return out.transpose(0, 3, 1, 2)
 
     def _get_ready(self, key, x):
@@ -86,5 +102,6 @@ class PreparedConvolution:
             algorithm = kernels.prepared_algorithm(g, w.dtype, settings.algorithm)
             if (algorithm, w.dtype) not in self._filters:
                 self._filters[algorithm, w.dtype] = kernels.prepare(w, g, algorithm)
-            self._ready[key] = x.dtype, self._filters[algorithm, w.dtype], b, g
+            run = kernels.bind(self._filters[algorithm, w.dtype], b, g, relu=self.activation == "relu")
+            self._ready[key] = x.dtype, (g.N, g.H_out, g.W_out, g.F), run
         return x
