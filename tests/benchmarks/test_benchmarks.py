@@ -12,7 +12,7 @@ from benchmarks.networks import AIRBENCH94, RESNET9, folded, forward_flops, para
 from benchmarks.targets import TARGETS, Target
 from benchmarks.verdict import best_peer, geometric_mean, judge
 
-from benchmarks import chart, others, pages, results, steps, table, timing
+from benchmarks import by_kernel, chart, others, pages, results, steps, table, timing
 
 MACHINE = {
     "processor": "test", "cores": 2, "threads": 2, "vector_bits": 512, "system": "test", "python": "3", "numpy": "2",
@@ -130,6 +130,20 @@ def test_a_wrong_result_is_no_pass_and_a_skipped_row_is_missing():
 def test_the_ratio_is_that_of_the_best_peer():
     assert best_peer({"NCHW": 3.0, "channels_last": 2.0, "compile": 2.5}) == "channels_last"
     assert row("updates", "Adam", ours=4.0, NCHW=3.0, compile=2.0)["ratio"] == 0.5
+
+
+# Where the time goes
+
+
+def test_the_time_of_a_step_is_told_by_kernel():
+    lines = by_kernel.report("airbench94", images=1, runs=2)
+    assert lines[0].startswith("inference of 1 by airbench94: ")
+    assert any(line.split()[0] == "correlate" and line.endswith("calls") for line in lines)
+    assert lines[-1].split()[:2] == ["between", "them"]
+    before = by_kernel.jit.Kernel.__call__
+    with pytest.raises(ZeroDivisionError):
+        by_kernel.measured(lambda: 1 / 0)
+    assert by_kernel.jit.Kernel.__call__ is before
 
 
 # Rows
