@@ -41,7 +41,7 @@ class TwoConvolutions:
 
     def loss(self, X, y=None):
         p = self.params
-        h, first = conv_relu_forward(np.asarray(X, np.float32), p["W1"], p["b1"], PARAM)
+        h, first = conv_relu_forward(np.asarray(X, np.float32) / 64, p["W1"], p["b1"], PARAM)
         h, second = conv_relu_pool_forward(h, p["W2"], p["b2"], self.conv_param, POOL)
         scores, third = affine_forward(h, p["W3"], p["b3"])
         if y is None:
@@ -58,7 +58,7 @@ def trained(algorithm, seed):
     data = load_digits().split(num_validation=150)
     model = TwoConvolutions(algorithm, seed)
     solver = Solver(
-        model, data, update_rule="adam", optim_config={"learning_rate": 1e-3}, num_epochs=6, batch_size=BATCH,
+        model, data, update_rule="adam", optim_config={"learning_rate": 1e-3}, num_epochs=15, batch_size=BATCH,
         shuffle=True, rng=seed, verbose=False, progress=False,
     )  # fmt: skip
     solver.train()
