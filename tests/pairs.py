@@ -181,6 +181,7 @@ CASES: dict[str, list[Case]] = {
     "affine": AFFINE,
     "relu": [Case(name, {"x": waves(*x)}) for name, x in SHAPES],
     "gelu": [Case(name, {"x": 3 * waves(*x)}) for name, x in SHAPES],
+    "silu": [Case(name, {"x": 3 * waves(*x)}) for name, x in SHAPES],
     "dropout": DROPOUT,
     "batchnorm": BATCHNORM,
     "layernorm": LAYERNORM,

@@ -15,7 +15,7 @@ from pellucid.tolerances import TOLERANCES
 
 TYPES = (np.float32, np.float64)
 POOLS = [(2, 2, 2), (3, 3, 2), (2, 3, 1), (1, 2, 3)]
-FUSED = ("bn", "bn_relu", "bn_gelu", "bn_relu_pool")
+FUSED = ("bn", "bn_relu", "bn_gelu", "bn_silu", "bn_relu_pool")
 
 
 def around_vectors(dtype):
@@ -60,7 +60,7 @@ def naive_chain(name, x, gamma, beta, bn_param, pool):
     """The naive layers of a fused one in a row: out, and a function of dout that gives all gradients."""
     out, bn_cache = layers.spatial_batchnorm_forward_naive(x, gamma, beta, bn_param)
     activation = None
-    for candidate in ("relu", "gelu"):
+    for candidate in ("relu", "gelu", "silu"):
         if candidate in name:
             activation = getattr(layers, f"{candidate}_backward_naive")
             out, cache = getattr(layers, f"{candidate}_forward_naive")(out)
@@ -102,7 +102,7 @@ def check_norm(name, x, mode, rng, pool=(2, 2, 2)):
 
 
 def check_activation(name, x, rng):
-    """Forward and backward of ReLU or GELU."""
+    """Forward and backward of ReLU, GELU or SiLU."""
     (right, right_cache), (out, cache) = (getattr(layers, f"{name}_forward_{kind}")(x) for kind in ("naive", "fast"))
     assert_close(out, right, x.dtype, name)
     dout = rng.standard_normal(x.shape).astype(x.dtype)
@@ -131,7 +131,7 @@ def check_all():
                 for mode in ("train", "test"):
                     check_norm(name, images(rng, (2, C, 5, 3), dtype), mode, rng)
             check_softmax(3 * images(rng, (4, C + 1), dtype), rng.integers(C + 1, size=4))
-            for name in ("relu", "gelu"):
+            for name in ("relu", "gelu", "silu"):
                 check_activation(name, 3 * images(rng, (C, 5), dtype), rng)
 
 

@@ -124,7 +124,7 @@ def test_fused_layers_say_which_part_refused():
 
 
 @DTYPES
-@pytest.mark.parametrize("name", ["relu", "gelu"])
+@pytest.mark.parametrize("name", ["relu", "gelu", "silu"])
 def test_activations_of_any_size(name, dtype):
     rng = np.random.default_rng(11)
     for size in (1, 7, 16, 17, 100):
@@ -156,6 +156,23 @@ def test_gelu_is_exact_to_rounding(dtype, relative, absolute):
 def test_gelu_far_out(dtype):
     x = np.array([-1e30, -100, -0.0, 1e-30, 100, 1e30, np.inf, np.nan], dtype)
     np.testing.assert_allclose(layers.gelu_forward(x)[0], [0, 0, 0, 5e-31, 100, 1e30, np.inf, np.nan], rtol=1e-6)
+
+
+@pytest.mark.parametrize(("dtype", "relative", "absolute"), [(np.float32, 1e-6, 4e-7), (np.float64, 1e-14, 1e-15)])
+def test_silu_is_exact_to_rounding(dtype, relative, absolute):
+    x = np.linspace(-80, 80, 4001).astype(dtype)
+    share, rest = (1 / (1 + np.exp(sign * x.astype(np.float64))) for sign in (-1, 1))
+    out, cache = layers.silu_forward(x)
+    np.testing.assert_allclose(out, x * share, rtol=relative, atol=0)
+    slope = share * (1 + x * rest)
+    np.testing.assert_allclose(layers.silu_backward(np.ones_like(x), cache), slope, rtol=0, atol=absolute)
+
+
+@DTYPES
+def test_silu_far_out(dtype):
+    x = np.array([-1e30, -800, -0.0, 1e-30, 800, 1e30, np.inf, np.nan], dtype)
+    np.testing.assert_allclose(layers.silu_forward(x)[0], [0, 0, 0, 5e-31, 800, 1e30, np.inf, np.nan], rtol=1e-6)
+    assert np.isnan(layers.silu_backward(np.ones_like(x), x)[-1])
 
 
 @DTYPES

@@ -206,6 +206,8 @@ def test_bad_groupnorm(kind, arguments, error, message):
         (lambda: affine_forward(ROWS[:0], waves(3, 2), np.zeros(2)), ValueError, "x is empty"),
         (lambda: relu_forward(np.zeros((0, 3))), ValueError, "x is empty"),
         (lambda: relu_forward(np.array(["a"])), TypeError, "x has type <U1"),
+        (lambda: layers.silu_forward(np.zeros((0, 3))), ValueError, "silu_forward_fast: x is empty"),
+        (lambda: layers.silu_forward(np.array(["a"])), TypeError, "silu_forward_fast: x has type <U1"),
         (
             lambda: dropout_forward(ROWS, {"p": 0, "mode": "train"}),
             ValueError,
@@ -234,7 +236,9 @@ def test_other_bad_input(call, error, message):
         call()
 
 
-@pytest.mark.parametrize("operation", ["conv", "max_pool", "avg_pool", "affine", "relu", "batchnorm", "layernorm"])
+@pytest.mark.parametrize(
+    "operation", ["conv", "max_pool", "avg_pool", "affine", "relu", "silu", "batchnorm", "layernorm"]
+)
 @KINDS
 def test_upstream_gradient_of_the_wrong_shape(operation, kind):
     from pairs import CASES, twin, upstream

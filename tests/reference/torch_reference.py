@@ -77,6 +77,7 @@ REFERENCES = {
     "affine": affine,
     "relu": torch.relu,
     "gelu": F.gelu,
+    "silu": F.silu,
     "batchnorm": batchnorm,
     "layernorm": layernorm,
     "spatial_batchnorm": batchnorm,

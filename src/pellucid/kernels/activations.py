@@ -1,9 +1,12 @@
-"""ReLU, GELU and their gradients, number by number, and the exponential function that GELU and softmax are made of.
+"""ReLU, GELU, SiLU and their gradients, number by number, and the exponential function that they and softmax are made
+of.
 
     for every LANES numbers:                                               <- shared out between threads
         out = max(0, x)                     dx = dout where x > 0
         out = x * P(x)                      dx = dout * (P(x) + x * p(x))
+        out = x * s(x)                      dx = dout * s(x) * (1 + x * (1 - s(x)))
 
+s is the logistic function, 1 / (1 + exp(-x)): x * s(x) is SiLU, computed from exp(-|x|), which cannot overflow.
 P is the share of a normal distribution below x and p its density: GELU is x * (1 + erf(x / sqrt 2)) / 2 (Hendrycks and
 Gimpel 2016, arXiv:1606.08415). Both share one exponential:
 
@@ -35,7 +38,7 @@ from pellucid.kernels.jit import inner, kernel
 from pellucid.kernels.lane_memory import load, store
 from pellucid.kernels.lanes import absolute, lane_count, nearest, polynomial, power_of_two, reciprocal, where
 
-NONE, RELU, GELU = 0, 1, 2
+NONE, RELU, GELU, SILU = 0, 1, 2, 3
 """What follows a norm; the number that kernels get."""
 
 LOG2_E = 1 / math.log(2)
@@ -92,6 +95,15 @@ def normal_distribution(x):
 
 
 @inner
+def logistic(x):
+    """s(x) = 1 / (1 + exp(-x)), and 1 - s(x), which a subtraction would leave without digits where x is large."""
+    e = exponential(absolute(x) * -1.0)
+    large = reciprocal(1 + e)
+    small = e * large
+    return where(x < 0, small, large), where(x < 0, large, small)
+
+
+@inner
 def activated(x, activation):
     """The activation of a vector."""
     if activation == RELU:
@@ -99,6 +111,9 @@ def activated(x, activation):
     if activation == GELU:
         below, _ = normal_distribution(x)
         return x * below
+    if activation == SILU:
+        s, _ = logistic(x)
+        return x * s
     return x
 
 
@@ -110,6 +125,9 @@ def gradient_through(x, dout, activation):
     if activation == GELU:
         below, e = normal_distribution(x)
         return dout * (below + x * e * DENSITY_AT_0)
+    if activation == SILU:
+        s, rest = logistic(x)
+        return dout * s * (1 + x * rest)
     return dout
 
 

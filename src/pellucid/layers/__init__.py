@@ -121,6 +121,14 @@ from pellucid.layers.sandwiches import (
     conv_relu_pool_forward_fast,
     conv_relu_pool_forward_naive,
 )
+from pellucid.layers.silu import (
+    silu_backward,
+    silu_backward_fast,
+    silu_backward_naive,
+    silu_forward,
+    silu_forward_fast,
+    silu_forward_naive,
+)
 from pellucid.layers.spatial_norm import (
     spatial_batchnorm_backward,
     spatial_batchnorm_backward_fast,

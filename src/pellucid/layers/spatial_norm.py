@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from pellucid import check
-from pellucid.kernels.activations import GELU, NONE, RELU
+from pellucid.kernels.activations import GELU, NONE, RELU, SILU
 from pellucid.layers import pixel_norm
 from pellucid.layers.batchnorm import batchnorm_backward_naive, batchnorm_forward_naive
 from pellucid.layers.layernorm import (
@@ -105,6 +105,16 @@ def bn_gelu_forward_fast(x, gamma, beta, bn_param):
 
 def bn_gelu_backward_fast(dout, cache):
     """The gradients of `bn_gelu_forward_fast`: ``dx, dgamma, dbeta``."""
+    return _norm_backward(dout, cache)
+
+
+def bn_silu_forward_fast(x, gamma, beta, bn_param):
+    """`spatial_batchnorm_forward_fast`, then SiLU, whose input is never written. Returns ``out, cache``."""
+    return _norm_forward(x, gamma, beta, bn_param, SILU)
+
+
+def bn_silu_backward_fast(dout, cache):
+    """The gradients of `bn_silu_forward_fast`: ``dx, dgamma, dbeta``."""
     return _norm_backward(dout, cache)
 
 
