@@ -187,3 +187,16 @@ def test_running_statistics_agree_and_follow_the_formula(operation):
         for bn_param in written:
             np.testing.assert_allclose(bn_param["running_mean"], (1 - momentum) * pixels.mean(axis=0), rtol=1e-12)
             np.testing.assert_allclose(bn_param["running_var"], (1 - momentum) * pixels.var(axis=0), rtol=1e-12)
+
+
+@pytest.mark.parametrize(("operation", "names"), [("conv", ["dx", "dw", "db"]), ("affine", ["dx", "dw"])])
+@KINDS
+def test_a_skipped_gradient_is_none_and_leaves_the_others_alone(operation, names, kind):
+    forward, backward = twin(operation, kind)
+    out, cache = CASES[operation][0].call(forward)
+    whole = dict(zip(("dx", "dw", "db"), backward(upstream(out), cache), strict=True))
+    for skipped in names:
+        rest = dict(zip(whole, backward(upstream(out), cache, **{f"skip_{skipped}": True}), strict=True))
+        assert rest.pop(skipped) is None
+        for name, gradient in rest.items():
+            np.testing.assert_array_equal(gradient, whole[name])

@@ -43,7 +43,7 @@ def affine_forward_naive(x, w, b):
     return out, (x, w, b)
 
 
-def affine_backward_naive(dout, cache):
+def affine_backward_naive(dout, cache, skip_dx=False, skip_dw=False):
     """The gradients of the affine layer, output by output: each hands its gradient to both factors of each product.
 
     Parameters
@@ -52,6 +52,9 @@ def affine_backward_naive(dout, cache):
         Upstream gradient.
     cache : tuple
         From `affine_forward_naive`.
+    skip_dx, skip_dw : bool
+        Do without ``dx``, which nobody needs for the first layer of a network, or ``dw``, of weights that stay as they
+        are; None stands in its place.
 
     Returns
     -------
@@ -70,7 +73,7 @@ def affine_backward_naive(dout, cache):
             drows[n] += dout[n, m] * w[:, m]
             dw[:, m] += dout[n, m] * rows[n]
             db[m] += dout[n, m]
-    return drows.reshape(x.shape), dw, db
+    return None if skip_dx else drows.reshape(x.shape), None if skip_dw else dw, db
 
 
 def affine_forward_fast(x, w, b):
@@ -82,12 +85,12 @@ def affine_forward_fast(x, w, b):
     return out, (rows, x.shape, w)
 
 
-def affine_backward_fast(dout, cache):
-    """The fast twin of `affine_backward_naive`: two matrix products and a sum."""
+def affine_backward_fast(dout, cache, skip_dx=False, skip_dw=False):
+    """The fast twin of `affine_backward_naive`: two matrix products, unless they are skipped, and a sum."""
     rows, shape, w = cache
     dout = contiguous(check.upstream("affine_backward_fast", dout, rows, (len(rows), w.shape[1])))
-    dx = contiguous(multiply(dout, w.T)).reshape(shape)
-    dw = multiply(rows.T, dout)
+    dx = None if skip_dx else contiguous(multiply(dout, w.T)).reshape(shape)
+    dw = None if skip_dw else multiply(rows.T, dout)
     db = column_sums(dout)
     return dx, dw, db
 

@@ -97,7 +97,7 @@ def conv_forward_naive(x, w, b, conv_param):
     return out, (x, w, b, conv_param)
 
 
-def conv_backward_naive(dout, cache, skip_dx=False):
+def conv_backward_naive(dout, cache, skip_dx=False, skip_dw=False, skip_db=False):
     """The gradients of a convolution, stop by stop.
 
     Every stop hands its upstream gradient, times what it multiplied by, to both of its factors: dw collects
@@ -110,8 +110,9 @@ def conv_backward_naive(dout, cache, skip_dx=False):
         Upstream gradient.
     cache : tuple
         From `conv_forward_naive`.
-    skip_dx : bool
-        Do without ``dx``, which nobody needs for the first layer of a network; None stands in its place.
+    skip_dx, skip_dw, skip_db : bool
+        Do without a gradient: ``dx``, which nobody needs for the first layer of a network, ``dw`` of filters that stay
+        as they are, ``db`` of a layer without a bias. None stands in its place.
 
     Returns
     -------
@@ -145,8 +146,8 @@ def conv_backward_naive(dout, cache, skip_dx=False):
                 dw[k] += np.sum(x_window[:, seen] * delta, axis=0)
                 dx_window[:, seen] += w[k] * delta
     db = np.sum(dout, axis=(0, 2, 3))
-    dx = None if skip_dx else dx_pad[:, :, pad : pad + H, pad : pad + W]
-    return dx, dw, db
+    dx = dx_pad[:, :, pad : pad + H, pad : pad + W]
+    return None if skip_dx else dx, None if skip_dw else dw, None if skip_db else db
 
 
 def conv_forward_fast(x, w, b, conv_param):
@@ -167,30 +168,27 @@ def convolve(x, w, b, conv_param, relu=False):
     return out.transpose(0, 3, 1, 2), (x.transpose(0, 3, 1, 2), w, b, conv_param)
 
 
-def conv_backward_fast(dout, cache, skip_dx=False):
-    """The fast twin of `conv_backward_naive`."""
-    dx, dw, dout = _gradients(dout, cache, skip_dx)
-    return dx, dw, column_sums(dout)
+def conv_backward_fast(dout, cache, skip_dx=False, skip_dw=False, skip_db=False):
+    """The fast twin of `conv_backward_naive`: what is skipped is not computed."""
+    x, w, b, conv_param = cache[:4]
+    settings = conv_settings("conv_backward_fast", conv_param)
+    g = conv_geometry(x, w, settings)
+    dout = as_channels_last(check.upstream("conv_backward_fast", dout, x, (g.N, g.F, g.H_out, g.W_out)))
+    dx = dw = db = None
+    if not skip_dw:
+        dw = kernels.filter_gradient(as_channels_last(x), dout, g, settings.algorithm)
+    if not skip_dx:
+        dx = kernels.input_gradient(dout, np.ascontiguousarray(w), g, settings.algorithm).transpose(0, 3, 1, 2)
+    if not skip_db:
+        db = column_sums(dout)
+    return dx, dw, db
 
 
 def conv_backward_unbiased(dout, cache, skip_dx=False):
     """The first two results of `conv_backward_fast`, for a convolution without a bias, or in front of batch norm, which
     takes any bias away again: that saves reading ``dout`` once more. Returns ``dx, dw``.
     """
-    return _gradients(dout, cache, skip_dx)[:2]
-
-
-def _gradients(dout, cache, skip_dx):
-    """dx, dw, and dout as it was laid out for them, (N, H_out, W_out, F)."""
-    x, w, b, conv_param = cache[:4]
-    settings = conv_settings("conv_backward_fast", conv_param)
-    g = conv_geometry(x, w, settings)
-    dout = as_channels_last(check.upstream("conv_backward_fast", dout, x, (g.N, g.F, g.H_out, g.W_out)))
-    dw = kernels.filter_gradient(as_channels_last(x), dout, g, settings.algorithm)
-    if skip_dx:
-        return None, dw, dout
-    dx = kernels.input_gradient(dout, np.ascontiguousarray(w), g, settings.algorithm)
-    return dx.transpose(0, 3, 1, 2), dw, dout
+    return conv_backward_fast(dout, cache, skip_dx, skip_db=True)[:2]
 
 
 def conv_geometry(x, w, settings):
