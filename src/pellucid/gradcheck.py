@@ -270,7 +270,8 @@ def check_model(
     """Check every gradient of a model: anything with ``params`` and ``loss(X, y) -> (loss, grads)``.
 
     The model must be float64 and must give the same loss for the same arguments (dropout: with a fixed ``seed``). Its
-    running statistics, if it has any, are put back afterwards.
+    running statistics, if it has any, are put back afterwards. Parameters that its ``param_options`` call frozen need
+    no gradient.
 
     ``most`` elements of each parameter are checked, chosen at random; None checks all. Other arguments and the result
     are those of `check_layer`.
@@ -281,8 +282,9 @@ def check_model(
             raise TypeError(f"{where}: model.params[{name!r}] is {value.dtype}; make the model with dtype=np.float64")
     statistics = copy.deepcopy(getattr(model, "bn_params", None))
     loss, grads = model.loss(X, y)
-    if set(grads) != set(model.params):
-        odd = ", ".join(sorted(set(grads) ^ set(model.params)))
+    frozen = {name for name, options in getattr(model, "param_options", {}).items() if options.get("frozen")}
+    if set(grads) | frozen != set(model.params):
+        odd = ", ".join(sorted((set(grads) | frozen) ^ set(model.params)))
         raise ValueError(
             f"{where}: the model's grads and params have different names: {odd}; return a gradient for each"
         )
