@@ -8,7 +8,7 @@ layer wants the other order, and gives it back: `contiguous` turns images with v
 from pellucid.kernels.arrays import flat
 from pellucid.kernels.rows import launch
 from pellucid.kernels.turning import turn_tables
-from pellucid.kernels.workspace import empty
+from pellucid.kernels.workspace import empty, zeros
 
 
 def as_channels_last(x):
@@ -31,3 +31,9 @@ def contiguous(x):
             return copy
     copy[...] = x
     return copy
+
+
+def zero_images(shape, dtype):
+    """New images (N, C, H, W) of zeros, kept in this form."""
+    N, C, H, W = shape
+    return zeros((N, H, W, C), dtype).transpose(0, 3, 1, 2)

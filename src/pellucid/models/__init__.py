@@ -3,9 +3,53 @@
 Anything with ``params`` (a dictionary of arrays) and ``loss(X, y=None)``, which returns scores without ``y`` and
 ``(loss, grads)`` with it, can be trained by `pellucid.training.Solver`. A model with running statistics keeps them in
 ``bn_params``, one that draws random numbers while training keeps its generator in ``rng``: checkpoints hold both.
+
+`Network` makes a model of a list of steps; a step of one's own derives from `Step`. The course's classes are written
+out.
 """
 
 from pellucid.models.fully_connected import FullyConnectedNet, TwoLayerNet
+from pellucid.models.network import Network
+from pellucid.models.norms import BatchNorm, GroupNorm, LayerNorm
+from pellucid.models.plain import (
+    GELU,
+    AvgPool,
+    Dropout,
+    Flatten,
+    GlobalAvgPool,
+    GlobalMaxPool,
+    MaxPool,
+    ReLU,
+    Scale,
+    SiLU,
+    Subsample,
+)
+from pellucid.models.residual import Residual
+from pellucid.models.step import Step
 from pellucid.models.three_layer_conv_net import ThreeLayerConvNet
+from pellucid.models.weighted import Affine, Conv
 
-__all__ = ["FullyConnectedNet", "ThreeLayerConvNet", "TwoLayerNet"]
+__all__ = [
+    "Network",
+    "Step",
+    "Conv",
+    "Affine",
+    "BatchNorm",
+    "LayerNorm",
+    "GroupNorm",
+    "ReLU",
+    "GELU",
+    "SiLU",
+    "MaxPool",
+    "AvgPool",
+    "GlobalMaxPool",
+    "GlobalAvgPool",
+    "Dropout",
+    "Flatten",
+    "Scale",
+    "Subsample",
+    "Residual",
+    "FullyConnectedNet",
+    "ThreeLayerConvNet",
+    "TwoLayerNet",
+]
