@@ -6,7 +6,7 @@ import tracemalloc
 import numpy as np
 import pytest
 
-from pellucid.models import ThreeLayerConvNet
+from pellucid.models import Network, ThreeLayerConvNet, airbench, resnet9, resnet20, vgg
 from pellucid.training import optim
 
 LARGE = 1 << 20
@@ -35,6 +35,37 @@ def test_nothing_large_is_allocated_after_the_first_step(setting):
     try:
         before, _ = tracemalloc.get_traced_memory()
         trained(3, model, *rest)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert model.workspace.allocations == buffers
+    assert peak - before < LARGE
+
+
+READY_MADE = {
+    "airbench": airbench((32, 48, 64)),
+    "airbench, three convolutions": airbench((32, 48, 64), convolutions=3),
+    "resnet9": resnet9(16),
+    "resnet20": resnet20(1),
+    "resnet20 with projections": resnet20(1, shortcut="projection"),
+    "vgg": vgg(11, (16, 32, 32, 32, 32)),
+}
+
+
+@pytest.mark.parametrize("fuse", [True, False], ids=["fused", "one by one"])
+@pytest.mark.parametrize("steps", READY_MADE.values(), ids=READY_MADE)
+def test_a_network_of_steps_allocates_nothing_large_after_the_first_step(steps, fuse, setting):
+    _, X, y, _ = setting
+    model = Network(steps, (3, 32, 32), rng=0, fuse=fuse)
+    configs = {name: {} for name in model.params}
+    trained(2, model, X, y, configs)
+    model.loss(X)
+    buffers = model.workspace.allocations
+    tracemalloc.start()
+    try:
+        before, _ = tracemalloc.get_traced_memory()
+        trained(2, model, X, y, configs)
+        model.loss(X)
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()

@@ -4,10 +4,11 @@ Anything with ``params`` (a dictionary of arrays) and ``loss(X, y=None)``, which
 ``(loss, grads)`` with it, can be trained by `pellucid.training.Solver`. A model with running statistics keeps them in
 ``bn_params``, one that draws random numbers while training keeps its generator in ``rng``: checkpoints hold both.
 
-`Network` makes a model of a list of steps; a step of one's own derives from `Step`. The course's classes are written
-out.
+`Network` makes a model of a list of steps; a step of one's own derives from `Step`. `airbench`, `resnet9`, `resnet20`,
+`tutorial` and `vgg` are such lists. The course's classes are written out.
 """
 
+from pellucid.models.airbench import airbench, whiten, whitening_filters
 from pellucid.models.fully_connected import FullyConnectedNet, TwoLayerNet
 from pellucid.models.network import Network
 from pellucid.models.norms import BatchNorm, GroupNorm, LayerNorm
@@ -25,8 +26,12 @@ from pellucid.models.plain import (
     Subsample,
 )
 from pellucid.models.residual import Residual
+from pellucid.models.resnet9 import resnet9
+from pellucid.models.resnet20 import resnet20
 from pellucid.models.step import Step
 from pellucid.models.three_layer_conv_net import ThreeLayerConvNet
+from pellucid.models.tutorial import tutorial
+from pellucid.models.vgg import vgg
 from pellucid.models.weighted import Affine, Conv
 
 __all__ = [
@@ -49,6 +54,13 @@ __all__ = [
     "Scale",
     "Subsample",
     "Residual",
+    "airbench",
+    "whiten",
+    "whitening_filters",
+    "resnet9",
+    "resnet20",
+    "tutorial",
+    "vgg",
     "FullyConnectedNet",
     "ThreeLayerConvNet",
     "TwoLayerNet",
