@@ -133,16 +133,55 @@ def test_other_losses_and_the_penalty():
 
 
 class Counting(Step):
-    """Hands on what it gets, and counts the gradients it was asked for."""
+    """Hands on what it gets, and notes what it was asked to leave out, and how often."""
 
     calls = 0
+    skipped = None
 
     def forward(self, x, params, mode):
         return x, None
 
     def gradients(self, dout, cache, skip):
         type(self).calls += 1
+        type(self).skipped = skip
         return dout, {}
+
+
+class Learning(Counting):
+    """The same with something to learn."""
+
+    def build(self, shape, rng):
+        return shape, {"w": np.ones(1), "b": np.ones(1)}
+
+    def gradients(self, dout, cache, skip):
+        super().gradients(dout, cache, skip)
+        return dout, {"w": np.zeros(1, dout.dtype), "b": np.zeros(1, dout.dtype)}
+
+
+def test_the_first_step_that_learns_is_told_that_nobody_needs_its_dx():
+    blocks = [
+        [Learning()],
+        [Counting(), Learning()],
+        [Residual([Counting(), Learning()], shortcut=[Counting()])],
+        [Residual([ReLU()], shortcut=[Learning()])],
+    ]
+    for block in blocks:
+        Network([*block, Affine(3)], (3, 8, 8), rng=0).loss(X, Y)
+        assert Learning.skipped == {"x"}
+    net = Network([Conv(3, 1), Learning(), Affine(3)], (3, 8, 8), rng=0)
+    net.loss(X, Y)
+    assert Learning.skipped == set()
+    net.freeze(["conv1.*", "learning1.b"])
+    net.loss(X, Y)
+    assert Learning.skipped == {"x", "b"}
+
+
+def test_in_test_mode_the_memory_of_a_step_serves_the_next():
+    deep = Network([*(Conv(16, 3, pad=1, stride=1) for _ in range(8)), Affine(3)], (16, 16, 16), rng=0)
+    deep.loss(waves(8, 16, 16, 16))
+    one = Network([Conv(16, 3, pad=1, stride=1), Affine(3)], (16, 16, 16), rng=0)
+    one.loss(waves(8, 16, 16, 16))
+    assert deep.workspace.allocations <= one.workspace.allocations + 1
 
 
 def test_frozen_parameters_get_no_gradient_and_what_lies_before_them_no_work():
