@@ -24,8 +24,9 @@ from pellucid.models import (
     Scale,
     Step,
 )
-from pellucid.training import Hook, Solver
+from pellucid.training import Solver
 from pellucid.training.weights import weights_of
+from stop_at import StopAt
 
 X, Y = waves(5, 3, 8, 8), np.array([0, 2, 1, 1, 0])
 
@@ -392,15 +393,6 @@ def blobs():
     images = 0.5 * rng.standard_normal((140, 3, 8, 8)) + waves(3, 3, 8, 8)[y]
     images = images.astype(np.float32)
     return {"X_train": images[:100], "y_train": y[:100], "X_val": images[100:], "y_val": y[100:]}
-
-
-class StopAt(Hook):
-    def __init__(self, iteration):
-        self.iteration = iteration
-
-    def on_step(self, solver):
-        if solver.iteration == self.iteration:
-            solver.stop()
 
 
 def trainer(**settings):

@@ -6,6 +6,7 @@ from toy_models import LinearSoftmax, NormalisedNet, blobs
 
 from pellucid.training import CheckpointError, Hook, Solver, load_checkpoint, save_checkpoint, schedules
 from pellucid.training.weights import weights_of
+from stop_at import StopAt
 
 PLAIN = ["loss_history", "train_acc_history", "val_acc_history", "best_val_acc", "epoch", "iteration", "num_iterations"]
 RULES = ["sgd", "sgd_momentum", "nesterov", "rmsprop", "adam", "adamw"]
@@ -13,15 +14,6 @@ RULES = ["sgd", "sgd_momentum", "nesterov", "rmsprop", "adam", "adamw"]
 
 def names_in(folder):
     return sorted(path.name for path in folder.iterdir())
-
-
-class StopAt(Hook):
-    def __init__(self, iteration):
-        self.iteration = iteration
-
-    def on_step(self, solver):
-        if solver.iteration == self.iteration:
-            solver.stop()
 
 
 def make(own_rng=True, model_seed=0, **settings):
