@@ -9,6 +9,13 @@ from pellucid.kernels.rows import launch
 from pellucid.layers.channels_last import contiguous
 
 
+def checked(where, x):
+    """x in a floating type; ``where`` is the public function, for errors."""
+    (x,) = check.floats(where, x=x)
+    check.not_empty(where, "x", x)
+    return x
+
+
 def forward(x, activation):
     """The activation of every number of x. Returns ``out`` and a cache for `backward`."""
     order = memory_order(x)

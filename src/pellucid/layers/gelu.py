@@ -33,7 +33,7 @@ def gelu_forward_naive(x):
     ValueError, TypeError
         An empty array, one that holds no numbers.
     """
-    x = _checked("gelu_forward_naive", x)
+    x = elementwise.checked("gelu_forward_naive", x)
     out = np.zeros_like(x)
     for index in np.ndindex(x.shape):
         out[index] = x[index] * _share_below(float(x[index]))
@@ -66,7 +66,7 @@ def gelu_backward_naive(dout, cache):
 
 def gelu_forward_fast(x):
     """The fast twin of `gelu_forward_naive`; the result lies in memory as ``x`` does."""
-    return elementwise.forward(_checked("gelu_forward_fast", x), GELU)
+    return elementwise.forward(elementwise.checked("gelu_forward_fast", x), GELU)
 
 
 def gelu_backward_fast(dout, cache):
@@ -81,9 +81,3 @@ gelu_backward = gelu_backward_fast
 def _share_below(number):
     """P(number). erfc keeps its digits far below zero, where 1 + erf loses them."""
     return math.erfc(-number / math.sqrt(2)) / 2
-
-
-def _checked(where, x):
-    (x,) = check.floats(where, x=x)
-    check.not_empty(where, "x", x)
-    return x

@@ -25,7 +25,7 @@ def relu_forward_naive(x):
     cache : array
         For `relu_backward_naive`.
     """
-    x = _checked("relu_forward_naive", x)
+    x = elementwise.checked("relu_forward_naive", x)
     out = np.zeros_like(x)
     for index in np.ndindex(x.shape):
         out[index] = 0 if x[index] < 0 else x[index]
@@ -56,7 +56,7 @@ def relu_backward_naive(dout, cache):
 
 def relu_forward_fast(x):
     """The fast twin of `relu_forward_naive`; the result lies in memory as ``x`` does."""
-    return elementwise.forward(_checked("relu_forward_fast", x), RELU)
+    return elementwise.forward(elementwise.checked("relu_forward_fast", x), RELU)
 
 
 def relu_backward_fast(dout, cache):
@@ -66,9 +66,3 @@ def relu_backward_fast(dout, cache):
 
 relu_forward = relu_forward_fast
 relu_backward = relu_backward_fast
-
-
-def _checked(where, x):
-    (x,) = check.floats(where, x=x)
-    check.not_empty(where, "x", x)
-    return x

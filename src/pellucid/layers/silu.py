@@ -33,7 +33,7 @@ def silu_forward_naive(x):
     ValueError, TypeError
         An empty array, one that holds no numbers.
     """
-    x = _checked("silu_forward_naive", x)
+    x = elementwise.checked("silu_forward_naive", x)
     out = np.zeros_like(x)
     for index in np.ndindex(x.shape):
         out[index] = x[index] * _logistic(float(x[index]))
@@ -66,7 +66,7 @@ def silu_backward_naive(dout, cache):
 
 def silu_forward_fast(x):
     """The fast twin of `silu_forward_naive`; the result lies in memory as ``x`` does."""
-    return elementwise.forward(_checked("silu_forward_fast", x), SILU)
+    return elementwise.forward(elementwise.checked("silu_forward_fast", x), SILU)
 
 
 def silu_backward_fast(dout, cache):
@@ -82,9 +82,3 @@ def _logistic(number):
     """1 / (1 + exp(-number)), by whichever exponential cannot overflow."""
     e = math.exp(-abs(number))
     return e / (1 + e) if number < 0 else 1 / (1 + e)
-
-
-def _checked(where, x):
-    (x,) = check.floats(where, x=x)
-    check.not_empty(where, "x", x)
-    return x
