@@ -97,7 +97,7 @@ def check_pooled(g, relu=False, seed=0):
     w = rng.standard_normal((g.F, g.C, 3, 3), dtype=np.float32)
     b = rng.standard_normal(g.F, dtype=np.float32)
     full = np.empty((g.N, g.H_out, g.W_out, g.F), np.float32)
-    algorithms.winograd_forward(x, algorithms.winograd_filters(w, g), b, g, full, relu)
+    algorithms.bind_winograd(algorithms.winograd_filters(w, g), b, g, relu)(x, full)
     H, W = g.H_out // 2, g.W_out // 2
     windows = full[:, : 2 * H, : 2 * W].reshape(g.N, H, 2, W, 2, g.F).transpose(0, 1, 3, 2, 4, 5)
     windows = windows.reshape(g.N, H, W, 4, g.F)

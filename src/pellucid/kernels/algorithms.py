@@ -27,8 +27,8 @@ from pellucid.kernels.processor import columns as tile_columns
 from pellucid.kernels.workspace import empty
 
 Bound = Callable[..., None]
-"""A convolution that is ready to run: ``(x, out)``. It may run in one thread at a time, as kernels do: it has scratch
-memory of its own."""
+"""The forward pass ready to run, ``(x, out)``: all that does not depend on the images is made. It has scratch memory of
+its own, so it may run in one thread at a time, as kernels do."""
 
 
 def direct_filters(w: np.ndarray, g: Geometry) -> np.ndarray:
@@ -37,13 +37,8 @@ def direct_filters(w: np.ndarray, g: Geometry) -> np.ndarray:
     return _packed(w, forward_sweep(g), g, K=C_seen, k_step=taps, J=g.F // g.groups, j_step=C_seen * taps)
 
 
-def direct_forward(x: np.ndarray, filters: np.ndarray, b: np.ndarray, g: Geometry, out: np.ndarray, relu: bool) -> None:
-    """One sweep over the image."""
-    bind_direct(filters, b, g, relu)(x, out)
-
-
 def bind_direct(filters: np.ndarray, b: np.ndarray, g: Geometry, relu: bool) -> Bound:
-    """`direct_forward` with all that does not depend on the images made ready."""
+    """One sweep over the image."""
     images, results = (g.N, g.H, g.W, g.C), (g.N, g.H_out, g.W_out, g.F)
     return _bind_sweep(filters, _padded_bias(b, g.groups), forward_sweep(g), g.groups, images, results, relu)
 
@@ -203,16 +198,8 @@ NOT_POOLED = np.zeros(0, np.uint8)
 """The taps of an image that no pooling shrank."""
 
 
-def winograd_forward(
-    x: np.ndarray, filters: np.ndarray, b: np.ndarray, g: Geometry, out: np.ndarray, relu: bool,
-    out_taps: np.ndarray = NOT_POOLED,
-) -> None:  # fmt: skip
-    """Tiles of 4 x 4 results. With taps to fill in, the results are pooled, 2 x 2, and ``out`` gets what is left."""
-    bind_winograd(filters, b, g, relu)(x, out, NOT_POOLED, out_taps)
-
-
 def bind_winograd(filters: np.ndarray, b: np.ndarray, g: Geometry, relu: bool) -> Bound:
-    """`winograd_forward` with all that does not depend on the images made ready."""
+    """Tiles of 4 x 4 results. With ``out_taps`` to fill in, they are pooled, 2 x 2, and ``out`` gets what is left."""
     return _bind_winograd(filters, b, g.HH, g.pad, (g.N, g.H, g.W, g.C), (g.N, g.H_out, g.W_out, g.F), relu)
 
 
@@ -227,7 +214,7 @@ def winograd_input_gradient(
     turned = _winograd_filters(w, np.arange(T - 1, -1, -1), g.F, g.C * T, g.C, T)
     pad, no_bias = g.HH - 1 - g.pad, np.zeros(g.C, dout.dtype)
     images, results = (g.N, g.H_out, g.W_out, g.F), (g.N, g.H, g.W, g.C)
-    _bind_winograd(turned, no_bias, g.HH, pad, images, results, relu=False)(dout, dx, dout_taps, NOT_POOLED)
+    _bind_winograd(turned, no_bias, g.HH, pad, images, results, relu=False)(dout, dx, x_taps=dout_taps)
 
 
 def _winograd_block(F: int, dtype: np.dtype) -> int:
@@ -322,13 +309,15 @@ def depthwise_filters(w: np.ndarray, g: Geometry) -> np.ndarray:
     return w
 
 
-def depthwise_forward(
-    x: np.ndarray, filters: np.ndarray, b: np.ndarray, g: Geometry, out: np.ndarray, relu: bool
-) -> None:
+def bind_depthwise(filters: np.ndarray, b: np.ndarray, g: Geometry, relu: bool) -> Bound:
     """One sweep, vectors along the channels."""
-    _sweep_lanes(x, filters, b, forward_sweep(g), g, out)
-    if relu:
-        np.maximum(out, 0, out=out)
+
+    def run(x: np.ndarray, out: np.ndarray) -> None:
+        _sweep_lanes(x, filters, b, forward_sweep(g), g, out)
+        if relu:
+            np.maximum(out, 0, out=out)
+
+    return run
 
 
 def depthwise_input_gradient(dout: np.ndarray, w: np.ndarray, g: Geometry, dx: np.ndarray) -> None:

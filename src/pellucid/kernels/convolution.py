@@ -5,7 +5,6 @@ Images come and go channels-last, (N, H, W, C) contiguous; filters (F, C / group
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -19,12 +18,11 @@ _FILTERS = {
     "depthwise": algorithms.depthwise_filters,
     "direct": algorithms.direct_filters,
 }
-_FORWARD = {
-    "winograd": algorithms.winograd_forward,
-    "depthwise": algorithms.depthwise_forward,
-    "direct": algorithms.direct_forward,
+_BIND = {
+    "winograd": algorithms.bind_winograd,
+    "depthwise": algorithms.bind_depthwise,
+    "direct": algorithms.bind_direct,
 }
-_BIND = {"winograd": algorithms.bind_winograd, "direct": algorithms.bind_direct}
 _INPUT_GRADIENT = {
     "winograd": algorithms.winograd_input_gradient,
     "depthwise": algorithms.depthwise_input_gradient,
@@ -60,21 +58,18 @@ def prepare(w: np.ndarray, g: Geometry, algorithm: str | None = None, prepared: 
 
 
 def forward(
-    x: np.ndarray, w: np.ndarray | Filters, b: np.ndarray, g: Geometry, algorithm: str | None = None, relu: bool = False
+    x: np.ndarray, w: np.ndarray, b: np.ndarray, g: Geometry, algorithm: str | None = None, relu: bool = False
 ) -> np.ndarray:
-    """(N, H, W, C), (F, C / groups, HH, WW) or prepared, (F,) -> (N, H_out, W_out, F); with ``relu``, at least 0."""
+    """(N, H, W, C), (F, C / groups, HH, WW), (F,) -> (N, H_out, W_out, F); with ``relu``, at least 0."""
     out = empty((g.N, g.H_out, g.W_out, g.F), x.dtype)
     if out.size:
-        filters = w if isinstance(w, Filters) else prepare(w, g, algorithm, prepared=False)
-        _FORWARD[filters.algorithm](x, filters.numbers, b, g, out, relu)
+        bind(prepare(w, g, algorithm, prepared=False), b, g, relu)(x, out)
     return out
 
 
-def bind(filters: Filters, b: np.ndarray, g: Geometry, relu: bool = False) -> Callable[[np.ndarray, np.ndarray], None]:
+def bind(filters: Filters, b: np.ndarray, g: Geometry, relu: bool = False) -> algorithms.Bound:
     """``run(x, out)``: `forward` with prepared filters, all tables and scratch memory made once."""
-    if filters.algorithm in _BIND:
-        return _BIND[filters.algorithm](filters.numbers, b, g, relu)
-    return lambda x, out: _FORWARD[filters.algorithm](x, filters.numbers, b, g, out, relu)
+    return _BIND[filters.algorithm](filters.numbers, b, g, relu)
 
 
 def input_gradient(dout: np.ndarray, w: np.ndarray, g: Geometry, algorithm: str | None = None) -> np.ndarray:
@@ -106,7 +101,7 @@ def forward_and_pool(
     """What 2 x 2 max pooling leaves of `forward`, where it `pools`: numbers and taps (N, H_out // 2, W_out // 2, F)."""
     out = empty((g.N, g.H_out // 2, g.W_out // 2, g.F), x.dtype)
     taps = empty(out.shape, np.uint8)
-    algorithms.winograd_forward(x, algorithms.winograd_filters(w, g), b, g, out, relu, taps)
+    algorithms.bind_winograd(algorithms.winograd_filters(w, g), b, g, relu)(x, out, out_taps=taps)
     return out, taps
 
 

@@ -16,6 +16,7 @@ first NaN keeps its place.
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 from llvmlite import ir
@@ -29,6 +30,7 @@ from pellucid.kernels.transforms import (
     emit_forms,
     filter_line,
     input_line,
+    lines_down,
     output_line,
     place,
     square,
@@ -47,6 +49,15 @@ def make_pooling_output(line: Any) -> Any:
 
     The arguments are those of a transform whose target has edges, and ``taps``, bytes with the target's places.
     """
+    return _transform("target", POOLED, functools.partial(_emit_pooling, line))
+
+
+def _transform(side: str, size: int, emit_tile: Any) -> Any:
+    """A transform with one more argument than the others, ``taps``.
+
+    side, size : which one counts windows and has edges, "source" or "target", and how many windows it has along an axis
+    emit_tile : writes one form, from emit, the given values, and which side has edges
+    """
 
     @intrinsic
     def transform(typingctx, source, source0, source_row, source_column, target, target0, target_row, target_column,
@@ -57,7 +68,7 @@ def make_pooling_output(line: Any) -> Any:
         def codegen(context, builder, signature, values):
             given = dict(zip((*ARGUMENTS, "taps"), values, strict=True))
             emit = tile_emitter(context, builder, given, arrays)
-            emit_forms(emit, given, "target", POOLED, lambda edges: _emit_pooling(emit, given, line, edges))
+            emit_forms(emit, given, side, size, lambda edges: emit_tile(emit, given, edges))
             return context.get_dummy_value()
 
         return signature, codegen
@@ -65,11 +76,8 @@ def make_pooling_output(line: Any) -> Any:
     return transform
 
 
-def _emit_pooling(emit, given, line, edges):
-    columns = []
-    for j in range(6):
-        pointers = [place(emit, given, "source", i, j, edges) for i in range(6)]
-        columns.append(line([Register(emit, emit.load(pointer)) for pointer in pointers]))
+def _emit_pooling(line, emit, given, edges):
+    columns = lines_down(emit, given, line, 6, edges)
     bias, floor = bias_and_floor(emit, given)
     rows = [[(result + bias).value for result in line([column[i] for column in columns])] for i in range(RESULTS)]
     bytes_ = ir.VectorType(I8, emit.lanes)
@@ -110,23 +118,7 @@ def make_pooled_input(line: Any, size_in: int, offset: int) -> Any:
     and edges count windows, the first of which holds the tile's first pixel.
     """
     windows = _windows(size_in, offset)
-
-    @intrinsic
-    def transform(typingctx, source, source0, source_row, source_column, target, target0, target_row, target_column,
-                  top, bottom, left, right, spare, spare0, bias, bias0, relu, taps):  # fmt: skip
-        arrays = {"source": source, "target": target, "spare": spare, "bias": bias, "taps": taps}
-        signature = types.void(*(arrays.get(name, types.intp) for name in (*ARGUMENTS, "taps")))
-
-        def codegen(context, builder, signature, values):
-            given = dict(zip((*ARGUMENTS, "taps"), values, strict=True))
-            emit = tile_emitter(context, builder, given, arrays)
-            count = windows[-1][0] + 1
-            emit_forms(emit, given, "source", count, lambda edges: _emit_unpooling(emit, given, line, windows, edges))
-            return context.get_dummy_value()
-
-        return signature, codegen
-
-    return transform
+    return _transform("source", windows[-1][0] + 1, functools.partial(_emit_unpooling, line, windows))
 
 
 def _windows(size_in, offset):
@@ -135,7 +127,7 @@ def _windows(size_in, offset):
     return [((k - offset) // 2 - first, (k - offset) % 2) for k in range(size_in)]
 
 
-def _emit_unpooling(emit, given, line, windows, edges):
+def _emit_unpooling(line, windows, emit, given, edges):
     builder, count = emit.builder, windows[-1][0] + 1
     read = {
         (i, j): (

@@ -143,15 +143,21 @@ def emit_forms(emit: Emitter, given: dict[str, Any], side: str, size: int, emit_
 
 
 def _emit_transform(emit, given, line, size_in, size_out, edges, biased):
-    columns = []
-    for j in range(size_in):
-        pointers = [place(emit, given, "source", i, j, edges) for i in range(size_in)]
-        columns.append(line([Register(emit, emit.load(pointer)) for pointer in pointers]))
+    columns = lines_down(emit, given, line, size_in, edges)
     bias, floor = bias_and_floor(emit, given) if biased else (None, None)
     for i in range(size_out):
         for j, result in enumerate(line([column[i] for column in columns])):
             value = result.value if bias is None else emit.at_least((result + bias).value, floor)
             emit.store(value, place(emit, given, "target", i, j, edges))
+
+
+def lines_down(emit: Emitter, given: dict[str, Any], line: Any, size_in: int, edges: str) -> list[list[Register]]:
+    """The source's tile, loaded, with the line function run down each of its columns."""
+    columns = []
+    for j in range(size_in):
+        pointers = [place(emit, given, "source", i, j, edges) for i in range(size_in)]
+        columns.append(line([Register(emit, emit.load(pointer)) for pointer in pointers]))
+    return columns
 
 
 def bias_and_floor(emit: Emitter, given: dict[str, Any]) -> tuple[Register, Any]:
