@@ -19,7 +19,6 @@ from pellucid.kernels.workspace import Workspace
 from pellucid.layers import spatial_norm
 from pellucid.layers.channels_last import as_channels_last
 from pellucid.layers.conv_pool import conv_pool_backward, convolve_and_pool
-from pellucid.layers.convolution import conv_backward_unbiased
 from pellucid.training import optim
 
 Run = Callable[[], Any]
@@ -200,9 +199,9 @@ class OurNetwork:
             conv_cache, bn_cache = cache
             dout, dgamma, dbeta = self._norm_and_activation("backward")(dout, bn_cache)
             if sandwich.pool:
-                dx, dw, _ = conv_pool_backward(dout, conv_cache, skip_dx, unbiased=True)
+                dx, dw, _ = conv_pool_backward(dout, conv_cache, skip_dx, skip_db=True)
             else:
-                dx, dw = conv_backward_unbiased(dout, conv_cache, skip_dx)
+                dx, dw, _ = layers.conv_backward_fast(dout, conv_cache, skip_dx, skip_db=True)
         grads[f"{name}_w"], grads[f"{name}_b"] = dw, dbeta
         if self.network.trained_scale:
             grads[f"{name}_gamma"] = dgamma

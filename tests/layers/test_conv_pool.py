@@ -60,10 +60,13 @@ def test_both_ways_give_what_the_layers_give_one_by_one(conv_param, pool_param, 
     da = layers.relu_backward_fast(ds, relu_cache) if relu else ds
     expected = layers.conv_backward_fast(da, conv_cache)
     assert_close(conv_pool_backward(dout, cache), expected)
-    dx, dw, db = conv_pool_backward(dout, cache, skip_dx=True, unbiased=True)
+    dx, dw, db = conv_pool_backward(dout, cache, skip_dx=True, skip_db=True)
     assert dx is None
     assert db is None
     assert_close([dw], [expected[1]])
+    dx, dw, db = conv_pool_backward(dout, cache, skip_dw=True)
+    assert dw is None
+    assert_close([dx, db], [expected[0], expected[2]])
 
 
 def test_relu_and_pool_sandwich_agrees_with_its_naive_twin():

@@ -13,7 +13,6 @@ from pellucid.kernels import convolution as kernels
 from pellucid.layers.channels_last import as_channels_last
 from pellucid.layers.convolution import (
     conv_backward_fast,
-    conv_backward_unbiased,
     conv_checked,
     conv_geometry,
     conv_settings,
@@ -63,10 +62,11 @@ def convolve_and_pool(x, w, b, conv_param, pool_param, relu=False):
     return out.transpose(0, 3, 1, 2), _Fused(x.transpose(0, 3, 1, 2), w, conv_param, taps)
 
 
-def conv_pool_backward(dout, cache, skip_dx=False, unbiased=False):
-    """The gradients ``dx, dw, db`` of `convolve_and_pool`, without its ReLU; db is None where it is ``unbiased``."""
+def conv_pool_backward(dout, cache, skip_dx=False, skip_dw=False, skip_db=False):
+    """The gradients ``dx, dw, db`` of `convolve_and_pool`, without its ReLU; None in place of what is skipped."""
+    skip = skip_dx, skip_dw, skip_db
     if isinstance(cache, _Parts):
-        return _backward(max_pool_backward_fast(dout, cache.pool), cache.conv, skip_dx, unbiased)
+        return conv_backward_fast(max_pool_backward_fast(dout, cache.pool), cache.conv, *skip)
     x, w, conv_param, taps = cache
     settings = conv_settings("conv_backward_fast", conv_param)
     g = conv_geometry(x, w, settings)
@@ -76,13 +76,7 @@ def conv_pool_backward(dout, cache, skip_dx=False, unbiased=False):
     if not all(fits):
         pool_cache = taps, (N, F, g.H_out, g.W_out), x.dtype, SIDE_BY_SIDE
         da = max_pool_backward_fast(dout.transpose(0, 3, 1, 2), pool_cache)
-        return _backward(da, (x, w, None, conv_param), skip_dx, unbiased)
-    dw = kernels.pooled_filter_gradient(as_channels_last(x), dout, taps, g)
+        return conv_backward_fast(da, (x, w, None, conv_param), *skip)
+    dw = None if skip_dw else kernels.pooled_filter_gradient(as_channels_last(x), dout, taps, g)
     dx = None if skip_dx else kernels.pooled_input_gradient(dout, taps, w, g).transpose(0, 3, 1, 2)
-    return dx, dw, None if unbiased else column_sums(dout)  # every pooled number stands for one pixel
-
-
-def _backward(da, conv_cache, skip_dx, unbiased):
-    if unbiased:
-        return *conv_backward_unbiased(da, conv_cache, skip_dx), None
-    return conv_backward_fast(da, conv_cache, skip_dx)
+    return dx, dw, None if skip_db else column_sums(dout)  # every pooled number stands for one pixel

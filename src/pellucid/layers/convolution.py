@@ -112,7 +112,8 @@ def conv_backward_naive(dout, cache, skip_dx=False, skip_dw=False, skip_db=False
         From `conv_forward_naive`.
     skip_dx, skip_dw, skip_db : bool
         Do without a gradient: ``dx``, which nobody needs for the first layer of a network, ``dw`` of filters that stay
-        as they are, ``db`` of a layer without a bias. None stands in its place.
+        as they are, ``db`` of a layer without a bias, or in front of batch norm, which takes any bias away again. None
+        stands in its place.
 
     Returns
     -------
@@ -182,13 +183,6 @@ def conv_backward_fast(dout, cache, skip_dx=False, skip_dw=False, skip_db=False)
     if not skip_db:
         db = column_sums(dout)
     return dx, dw, db
-
-
-def conv_backward_unbiased(dout, cache, skip_dx=False):
-    """The first two results of `conv_backward_fast`, for a convolution without a bias, or in front of batch norm, which
-    takes any bias away again: that saves reading ``dout`` once more. Returns ``dx, dw``.
-    """
-    return conv_backward_fast(dout, cache, skip_dx, skip_db=True)[:2]
 
 
 def conv_geometry(x, w, settings):

@@ -28,7 +28,6 @@ from pellucid.layers.conv_pool import conv_pool_backward, convolve_and_pool
 from pellucid.layers.convolution import (
     conv_backward_fast,
     conv_backward_naive,
-    conv_backward_unbiased,
     conv_forward_fast,
     conv_forward_naive,
     convolve,
@@ -171,7 +170,7 @@ def conv_bn_relu_backward_fast(dout, cache, skip_dx=False):
     """The fast twin of `conv_bn_relu_backward_naive`."""
     conv_cache, bn_cache = cache
     da, dgamma, dbeta = bn_relu_backward_fast(dout, bn_cache)
-    dx, dw = conv_backward_unbiased(da, conv_cache, skip_dx)
+    dx, dw, _ = conv_backward_fast(da, conv_cache, skip_dx, skip_db=True)
     return dx, dw, _bias_gradient(bn_cache, dbeta), dgamma, dbeta
 
 
@@ -205,7 +204,7 @@ def conv_bn_relu_pool_backward_fast(dout, cache, skip_dx=False):
     """The fast twin of `conv_bn_relu_pool_backward_naive`."""
     conv_cache, bn_cache = cache
     da, dgamma, dbeta = bn_relu_pool_backward_fast(dout, bn_cache)
-    dx, dw = conv_backward_unbiased(da, conv_cache, skip_dx)
+    dx, dw, _ = conv_backward_fast(da, conv_cache, skip_dx, skip_db=True)
     return dx, dw, _bias_gradient(bn_cache[0], dbeta), dgamma, dbeta
 
 
@@ -239,7 +238,7 @@ def conv_pool_bn_relu_backward_fast(dout, cache, skip_dx=False):
     """The fast twin of `conv_pool_bn_relu_backward_naive`."""
     conv_pool_cache, bn_cache = cache
     dp, dgamma, dbeta = bn_relu_backward_fast(dout, bn_cache)
-    dx, dw, _ = conv_pool_backward(dp, conv_pool_cache, skip_dx, unbiased=True)
+    dx, dw, _ = conv_pool_backward(dp, conv_pool_cache, skip_dx, skip_db=True)
     return dx, dw, _bias_gradient(bn_cache, dbeta), dgamma, dbeta
 
 
