@@ -17,7 +17,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from pellucid.layers import max_pool_backward_fast, max_pool_forward_fast, relu_backward, spatial_norm
+from pellucid.layers import relu_backward, spatial_norm
+from pellucid.layers.conv_pool import conv_pool_backward, convolve_and_pool
 from pellucid.layers.convolution import convolve
 from pellucid.models.norms import BatchNorm
 from pellucid.models.plain import GELU, MaxPool, ReLU, SiLU
@@ -63,15 +64,14 @@ class ConvReLUMaxPool(Step):
 
     def forward(self, x: np.ndarray, params: Params, mode: str) -> tuple[np.ndarray, Any]:
         """See `Step.forward`."""
-        s, conv_cache = convolve(x, params["w"], self.conv.bias_of(params), self.conv.conv_param, relu=True)
-        out, pool_cache = max_pool_forward_fast(s, self.pool.pool_param)
-        return out, (conv_cache, out, pool_cache)
+        w, b = params["w"], self.conv.bias_of(params)
+        out, cache = convolve_and_pool(x, w, b, self.conv.conv_param, self.pool.pool_param, relu=True)
+        return out, (cache, out)
 
     def gradients(self, dout: np.ndarray, cache: Any, skip: Set[str]) -> tuple[Any, Params]:
         """See `Step.gradients`. A window's largest pixel was cut off if the result is zero."""
-        conv_cache, out, pool_cache = cache
-        da = max_pool_backward_fast(relu_backward(dout, out), pool_cache)
-        return self.conv.gradients(da, conv_cache, skip)
+        conv_pool_cache, out = cache
+        return self.conv.gradients_of(conv_pool_backward, relu_backward(dout, out), conv_pool_cache, skip)
 
 
 NORM_AND_ACTIVATION: dict[type[Step], tuple[Callable, Callable]] = {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Set
+from collections.abc import Callable, Set
 from dataclasses import dataclass
 from typing import Any
 
@@ -81,8 +81,12 @@ class Conv(Step):
 
     def gradients(self, dout: np.ndarray, cache: Any, skip: Set[str]) -> tuple[Any, Params]:
         """See `Step.gradients`."""
+        return self.gradients_of(conv_backward_fast, dout, cache, skip)
+
+    def gradients_of(self, backward: Callable, dout: np.ndarray, cache: Any, skip: Set[str]) -> tuple[Any, Params]:
+        """What a layer's function that goes back through the convolution gives, by name."""
         skip_db = not self.bias or "b" in skip
-        dx, dw, db = conv_backward_fast(dout, cache, "x" in skip, "w" in skip, skip_db)
+        dx, dw, db = backward(dout, cache, "x" in skip, "w" in skip, skip_db)
         return dx, {"w": dw} if skip_db else {"w": dw, "b": db}
 
     def multiply_adds(self, shape: Shape) -> int:
