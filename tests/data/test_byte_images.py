@@ -25,13 +25,58 @@ def expected(mean=None, scale=1.0):
     return out / np.float32(scale)
 
 
-@pytest.mark.parametrize("mean", [None, 0, 120.5, MEAN])
+CHANNELS = np.array([125.3, 122.9, 113.9])
+DEVIATIONS = [62.993, 62.088, 66.704]
+
+
+@pytest.mark.parametrize("mean", [None, 0, 120.5, MEAN, CHANNELS[:, None, None] + np.zeros((3, 5, 4))])
 @pytest.mark.parametrize("scale", [1, 1.0, 58.4, np.float64(3.0)])
 def test_it_is_pixels_less_mean_over_scale_in_float32(mean, scale):
     images = ByteImages(PIXELS, mean, scale)
     assert np.asarray(images).dtype == np.float32
     assert np.array_equal(np.asarray(images), expected(mean, scale))
     assert np.array_equal(images[2:5], expected(mean, scale)[2:5])
+
+
+@pytest.mark.parametrize("mean", [None, CHANNELS, CHANNELS.tolist(), MEAN])
+@pytest.mark.parametrize("scale", [2.5, DEVIATIONS, np.array([1, 2, 3])])
+def test_every_channel_may_have_its_own_mean_and_scale(mean, scale):
+    images = ByteImages(PIXELS, mean, scale)
+    wide_mean, wide_scale = (np.reshape(value, (3, 1, 1)) if np.ndim(value) == 1 else value for value in (mean, scale))
+    like = expected() if mean is None else expected() - np.asarray(wide_mean, np.float32)
+    like = like / np.asarray(wide_scale, np.float32)
+    assert np.array_equal(np.asarray(images), like)
+    assert np.array_equal(images[[3, 1]], like[[3, 1]])
+    assert np.array_equal(images[4], like[4])
+    assert np.array_equal(images[4, 1], like[4, 1])
+    assert np.array_equal(images.reshape(7, -1), like.reshape(7, -1))
+    assert np.array_equal(images.select([2, 5])[:], like[[2, 5]])
+
+
+@pytest.mark.parametrize("mean", [None, 0.1, CHANNELS, MEAN])
+@pytest.mark.parametrize("scale", [1, 1 / 3, DEVIATIONS])
+def test_affine_is_what_an_index_subtracts_and_divides_by(mean, scale):
+    images = ByteImages(PIXELS, mean, scale)
+    subtract, divide = images.affine
+    assert (subtract.shape, divide.shape) == ((5, 4, 3), (3,))
+    for array in (subtract, divide):
+        assert array.dtype == np.float32
+        assert array.flags.c_contiguous
+        assert not array.flags.writeable
+    normalised = (PIXELS.astype(np.float32) - subtract) / divide
+    assert np.array_equal(images[:], normalised.transpose(0, 3, 1, 2))
+    assert images.affine is images.affine
+
+
+def test_mean_and_scale_stay_what_was_given():
+    images = ByteImages(PIXELS, CHANNELS, DEVIATIONS)
+    assert np.array_equal(images.mean, CHANNELS.astype(np.float32))
+    assert np.array_equal(images.scale, np.array(DEVIATIONS, np.float32))
+    assert ByteImages(PIXELS, 3, 2).mean == 3
+    assert type(ByteImages(PIXELS, 3, 2).scale) is float
+    assert "mean=[0.5, 1.0, 2.0], scale=[4.0, 5.0, 6.0]" in repr(ByteImages(PIXELS, [0.5, 1, 2], [4, 5, 6]))
+    with pytest.raises(ValueError, match="read-only"):
+        images.scale[0] = 1
 
 
 def test_it_looks_like_a_float32_array_but_holds_bytes():
@@ -170,7 +215,8 @@ def test_astype_and_reshape_give_arrays():
     assert images.reshape(7, -1).flags.c_contiguous
 
 
-def test_more_images_than_a_block_are_all_there():
+def test_more_images_than_a_block_are_all_there(monkeypatch):
+    monkeypatch.setattr("pellucid.data.byte_images._BLOCK", 2048)
     many = np.arange(3000, dtype=np.uint16).view(np.uint8).reshape(3000, 1, 1, 2)
     images = ByteImages(many)
     assert np.array_equal(np.asarray(images), many.transpose(0, 3, 1, 2))
@@ -195,7 +241,9 @@ def test_wrong_pixels_are_refused(pixels, error, says):
     ("mean", "error", "says"),
     [
         (MEAN.transpose(1, 2, 0), ValueError, r"mean has shape \(5, 4, 3\); it must be \(3, 5, 4\)"),
-        (MEAN[:, 0, 0], ValueError, r"mean has shape \(3,\)"),
+        (MEAN[0, :, 0], ValueError, r"mean has shape \(5,\); it must be \(3,\): one number for each channel"),
+        (MEAN[0], ValueError, r"mean has shape \(5, 4\)"),
+        ([1.0, np.nan, 2.0], ValueError, "nan"),
         (np.full_like(MEAN, np.nan), ValueError, "nan"),
         (float("nan"), ValueError, "nan"),
         ("grey", TypeError, "mean is 'grey'"),
@@ -209,6 +257,27 @@ def test_wrong_means_are_refused(mean, error, says):
 @pytest.mark.parametrize("scale", [0, -1.0, float("inf"), float("nan")])
 def test_wrong_scales_are_refused(scale):
     with pytest.raises(ValueError, match="scale"):
+        ByteImages(PIXELS, None, scale)
+
+
+@pytest.mark.parametrize(
+    ("scale", "error", "says"),
+    [
+        ([1, 0, 2], ValueError, r"scale is \[1.0, 0.0, 2.0\]; every channel's must be above 0"),
+        ([1, -1, 2], ValueError, "above 0"),
+        ([1, np.inf, 2], ValueError, "finite"),
+        ([1, np.nan, 2], ValueError, "finite"),
+        ([1, 1e-60, 2], ValueError, "above 0"),
+        ([1, 1e60, 2], ValueError, "finite"),
+        ([1, 2], ValueError, r"scale has shape \(2,\); it must be \(3,\)"),
+        (np.ones((3, 5, 4)), ValueError, r"scale has shape \(3, 5, 4\)"),
+        (["a", "b", "c"], TypeError, "scale is"),
+        ("a", TypeError, "scale is 'a'"),
+        (None, TypeError, "scale is None"),
+    ],
+)
+def test_wrong_scales_of_channels_are_refused(scale, error, says):
+    with pytest.raises(error, match=says):
         ByteImages(PIXELS, None, scale)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from pellucid.data import ByteImages, Dataset, mean_image, pixel_deviation
+from pellucid.data import ByteImages, Dataset, channel_statistics, mean_image, pixel_deviation
 from pellucid.data.dataset import fixed_order
 
 KEYS = ["X_train", "y_train", "X_val", "y_val", "X_test", "y_test"]
@@ -82,7 +82,10 @@ def test_by_default_a_tenth_is_validated_on():
     ("arguments", "says"),
     [
         ({"num_validation": 20}, "num_validation is 20, but only 19 of 20 images can be spared"),
-        ({"num_validation": 0}, "num_validation is 0; it must be at least 1"),
+        ({"num_validation": -1}, "num_validation is -1; it must be at least 0"),
+        ({"per_channel": True, "scale": None}, "per_channel subtracts .* scale is None; leave both out"),
+        ({"per_channel": True, "scale": 2.0}, "scale is 2.0"),
+        ({"per_channel": True, "subtract_mean": False}, "subtract_mean is False"),
         ({"num_validation": 4, "num_training": 17}, "num_training is 17, but only 16 images are left"),
         ({"num_validation": 4, "num_training": 0}, "num_training is 0"),
         ({"num_validation": 4, "scale": 0}, "scale is 0"),
@@ -91,6 +94,50 @@ def test_by_default_a_tenth_is_validated_on():
 def test_a_split_that_cannot_be_is_refused(arguments, says):
     with pytest.raises(ValueError, match=says):
         dataset().split(**arguments)
+
+
+def test_without_a_validation_part_all_is_trained_on():
+    for data in (dataset(), with_validation()):
+        parts = data.split(0)
+        assert list(parts) == ["X_train", "y_train", "X_test", "y_test"]
+        assert first_bytes(parts["X_train"]) == list(range(20))
+        assert np.all(parts["X_test"].mean == 9.5)
+
+
+def test_per_channel_brings_every_channel_to_mean_0_and_deviation_1():
+    rng = np.random.default_rng(0)
+    spread = np.array([10, 100, 255])
+    part = [ByteImages((rng.random((count, 5, 4, 3)) * spread).astype(np.uint8)) for count in (40, 9)]
+    data = Dataset("toy", ("a", "b"), part[0], labels(40), part[1], labels(9)).split(
+        10, per_channel=True, num_training=25
+    )
+    trained_on = part[0].pixels[:25].reshape(-1, 3).astype(np.float64)
+    for key in ("X_train", "X_val", "X_test"):
+        assert np.allclose(data[key].mean, trained_on.mean(axis=0), rtol=1e-7, atol=0)
+        assert np.allclose(data[key].scale, trained_on.std(axis=0), rtol=1e-7, atol=0)
+    assert np.allclose(data["X_train"][:].mean(axis=(0, 2, 3)), 0, atol=1e-6)
+    assert np.allclose(data["X_train"][:].std(axis=(0, 2, 3)), 1, atol=1e-6)
+
+
+@pytest.mark.parametrize(("sums", "squares"), [(7, 7), (2**24, 2**22)])
+def test_the_statistics_do_not_depend_on_the_blocks(monkeypatch, sums, squares):
+    monkeypatch.setattr("pellucid.data.dataset._SUM_BLOCK", sums)
+    monkeypatch.setattr("pellucid.data.dataset._SQUARE_BLOCK", squares)
+    pixels = np.random.default_rng(0).integers(0, 256, size=(301, 3, 4, 2), dtype=np.uint8)
+    mean, deviation = channel_statistics(ByteImages(pixels))
+    assert mean.dtype == deviation.dtype == np.float32
+    assert np.array_equal(mean, pixels.mean(axis=(0, 1, 2), dtype=np.float64).astype(np.float32))
+    assert np.allclose(deviation, pixels.std(axis=(0, 1, 2), dtype=np.float64), rtol=1e-7, atol=0)
+    assert np.array_equal(
+        mean_image(ByteImages(pixels)), pixels.mean(axis=0, dtype=np.float64).transpose(2, 0, 1).astype(np.float32)
+    )
+
+
+def test_the_statistics_of_the_brightest_images_do_not_run_over():
+    white = ByteImages(np.full((70_000, 1, 1, 1), 255, np.uint8))
+    assert [array.tolist() for array in channel_statistics(white)] == [[255.0], [1.0]]
+    with pytest.raises(ValueError, match="channel_statistics: images is empty"):
+        channel_statistics(images(0))
 
 
 def test_more_validation_images_than_the_own_part_has_are_refused():

@@ -7,7 +7,7 @@ known files), ``pictures``, ``listing``, ``layout`` and ``folder`` (image folder
 
 from pellucid.data.byte_images import ByteImages
 from pellucid.data.cifar10 import get_CIFAR10_data, load_cifar10
-from pellucid.data.dataset import Dataset, mean_image, pixel_deviation
+from pellucid.data.dataset import Dataset, channel_statistics, mean_image, pixel_deviation
 from pellucid.data.digits import load_digits
 from pellucid.data.folder import load_image_folder
 from pellucid.data.idx import load_fashion_mnist, load_idx_folder, load_mnist, read_idx
@@ -17,6 +17,7 @@ from pellucid.data.sources import describe, fetch_dataset, open_dataset
 __all__ = [
     "ByteImages",
     "Dataset",
+    "channel_statistics",
     "data_folder",
     "describe",
     "fetch_dataset",

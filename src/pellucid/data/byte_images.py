@@ -6,7 +6,7 @@ bytes, and subtracting the mean is put off until a batch is asked for.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from types import EllipsisType
 from typing import Any
 
@@ -14,8 +14,8 @@ import numpy as np
 
 from pellucid import check
 
-# Images turned into floats at a time when all of them are wanted: small beside the result.
-_BLOCK = 1024
+# Numbers turned into floats at a time when all of them are wanted: 16 MB, small beside the result.
+_BLOCK = 2**22
 
 
 class ByteImages:
@@ -29,8 +29,8 @@ class ByteImages:
     Parameters
     ----------
     pixels : uint8 array (N, H, W, C), channels last. It is not copied, so do not change it afterwards.
-    mean : what to subtract: None, a number, or a mean image (C, H, W).
-    scale : what to divide by, after subtracting: a number above zero.
+    mean : what to subtract: None, a number, one for each channel (C,), or a mean image (C, H, W).
+    scale : what to divide by, after subtracting: a number above zero, or one for each channel (C,).
 
     Raises
     ------
@@ -40,7 +40,7 @@ class ByteImages:
     ndim = 4
     dtype = np.dtype(np.float32)
 
-    def __init__(self, pixels: np.ndarray, mean: Any = None, scale: float = 1.0) -> None:
+    def __init__(self, pixels: np.ndarray, mean: Any = None, scale: Any = 1.0) -> None:
         where = "ByteImages"
         if not isinstance(pixels, np.ndarray) or pixels.dtype != np.uint8:
             kind = f"{pixels.dtype} array" if isinstance(pixels, np.ndarray) else type(pixels).__name__
@@ -54,7 +54,8 @@ class ByteImages:
         self._pixels = pixels.view()
         self._pixels.flags.writeable = False
         self._mean = _checked_mean(where, mean, (C, H, W))
-        self._scale = check.number(where, "scale", scale, above=0)
+        self._scale = _checked_scale(where, scale, C)
+        self._affine: tuple[np.ndarray, np.ndarray] | None = None
         self.shape = (N, C, H, W)
 
     @property
@@ -64,13 +65,33 @@ class ByteImages:
 
     @property
     def mean(self) -> np.ndarray | float | None:
-        """What is subtracted: None, a number, or a float32 mean image (C, H, W)."""
-        return self._mean.transpose(2, 0, 1) if isinstance(self._mean, np.ndarray) else self._mean
+        """What is subtracted: None, a number, float32 (C,), or a float32 mean image (C, H, W)."""
+        if isinstance(self._mean, np.ndarray) and self._mean.ndim == 3:
+            return self._mean.transpose(2, 0, 1)
+        return self._mean
 
     @property
-    def scale(self) -> float:
-        """What is divided by."""
+    def scale(self) -> Any:
+        """What is divided by: a number, or float32 (C,)."""
         return self._scale
+
+    @property
+    def affine(self) -> tuple[np.ndarray, np.ndarray]:
+        """What turns bytes into numbers: float32 (H, W, C), which is subtracted, and (C,), which is then divided by.
+
+        Both are contiguous and cannot be written to. For code that normalises ``pixels`` itself:
+        ``(pixels - mean) / scale`` in float32 is bit by bit what an index gives.
+        """
+        if self._affine is None:
+            N, C, H, W = self.shape
+            mean = np.empty((H, W, C), self.dtype)
+            mean[:] = 0 if self._mean is None else self._mean
+            scale = np.empty(C, self.dtype)
+            scale[:] = self._scale
+            for array in (mean, scale):
+                array.flags.writeable = False
+            self._affine = mean, scale
+        return self._affine
 
     @property
     def size(self) -> int:
@@ -86,8 +107,11 @@ class ByteImages:
         return len(self._pixels)
 
     def __repr__(self) -> str:
-        mean = f"image of shape {self.shape[1:]}" if isinstance(self._mean, np.ndarray) else repr(self._mean)
-        return f"ByteImages(shape={self.shape}, mean={mean}, scale={self._scale!r}, {self.nbytes:,} bytes)"
+        mean: Any = self.mean
+        if isinstance(mean, np.ndarray):
+            mean = mean.tolist() if mean.ndim == 1 else f"image of shape {mean.shape}"
+        scale = self._scale.tolist() if isinstance(self._scale, np.ndarray) else self._scale
+        return f"ByteImages(shape={self.shape}, mean={mean}, scale={scale}, {self.nbytes:,} bytes)"
 
     def __getitem__(self, key: Any) -> np.ndarray:
         first, *rest = key if isinstance(key, tuple) and key else (key,)
@@ -133,8 +157,8 @@ class ByteImages:
         """All images as one float32 array of another shape, in NCHW order: four bytes for every byte held."""
         N, C, H, W = self.shape
         out = np.empty((N, C, H, W), self.dtype)
-        for start in range(0, N, _BLOCK):
-            out[start : start + _BLOCK] = self[start : start + _BLOCK]
+        for block in blocks(self._pixels, _BLOCK):
+            out[block] = self[block]
         return out.reshape(*shape)
 
     def _all(self, dtype: Any) -> np.ndarray:
@@ -146,8 +170,8 @@ class ByteImages:
                 "whole numbers: the bytes themselves are in .pixels"
             )
         out = np.empty(self._pixels.shape, wanted)
-        for start in range(0, len(self), _BLOCK):
-            out[start : start + _BLOCK] = self._floats(self._pixels[start : start + _BLOCK])
+        for block in blocks(self._pixels, _BLOCK):
+            out[block] = self._floats(self._pixels[block])
         return out
 
     def _floats(self, pixels: np.ndarray) -> np.ndarray:
@@ -155,25 +179,53 @@ class ByteImages:
         out = pixels.astype(self.dtype)
         if self._mean is not None:
             out -= self._mean
-        if self._scale != 1.0:
+        if isinstance(self._scale, np.ndarray) or self._scale != 1.0:
             out /= self._scale
         return out
 
 
+def blocks(pixels: np.ndarray, most: int) -> Iterator[slice]:
+    """Slices of images that hold at most so many numbers each (and at least one image), from first to last."""
+    step = max(1, most // max(1, int(np.prod(pixels.shape[1:]))))
+    for start in range(0, len(pixels), step):
+        yield slice(start, min(start + step, len(pixels)))
+
+
 def _checked_mean(where: str, mean: Any, shape: tuple[int, int, int]) -> np.ndarray | float | None:
-    """None, a float, or a mean image turned channels last (H, W, C), float32 and our own."""
+    """None, a float, one number a channel (C,), or a mean image turned channels last (H, W, C); float32 and our own."""
     if mean is None:
         return None
     array = np.asarray(mean)
     if array.dtype.kind not in "fiu":
-        raise TypeError(f"{where}: mean is {mean!r}; it must be None, a number or a mean image {shape}")
+        raise TypeError(
+            f"{where}: mean is {mean!r}; it must be None, a number, {shape[0]} numbers or a mean image {shape}"
+        )
     check.all_finite(where, "mean", array.reshape(-1))
     if array.ndim == 0:
         return float(array)
-    check.shape(where, "mean", array, shape, "one number for each pixel and channel of an image (C, H, W)")
-    channels_last = np.array(array.transpose(1, 2, 0), np.float32, order="C")
+    if array.ndim == 1:
+        check.shape(where, "mean", array, shape[:1], f"one number for each channel, or a mean image {shape}")
+    else:
+        check.shape(where, "mean", array, shape, "one number for each pixel and channel of an image (C, H, W)")
+    channels_last = np.array(np.moveaxis(array, 0, -1), np.float32, order="C")
     channels_last.flags.writeable = False
     return channels_last
+
+
+def _checked_scale(where: str, scale: Any, C: int) -> np.ndarray | float:
+    """A float above zero, or one for each channel (C,), float32 and our own."""
+    if np.ndim(scale) == 0:
+        return check.number(where, "scale", scale, above=0)
+    array = np.array(scale)
+    if array.dtype.kind not in "fiu":
+        raise TypeError(f"{where}: scale is {scale!r}; it must be a number, or one number for each channel")
+    check.shape(where, "scale", array, (C,), "one number for each channel")
+    with np.errstate(over="ignore", under="ignore"):
+        array = array.astype(np.float32)
+    if not np.all(np.isfinite(array) & (array > 0)):
+        raise ValueError(f"{where}: scale is {array.tolist()}; every channel's must be above 0 and finite")
+    array.flags.writeable = False
+    return array
 
 
 def _checked_index(index: Any, count: int) -> Any:

@@ -22,7 +22,7 @@ import numpy as np
 from pellucid import check
 from pellucid.data import catalogue, places
 from pellucid.data.byte_images import ByteImages
-from pellucid.data.dataset import Dataset, course_dictionary, take
+from pellucid.data.dataset import Dataset, course_dictionary, mean_image, take
 from pellucid.data.fetch import Progress, fetch_entry, not_here
 
 IMAGE_SHAPE = (3, 32, 32)
@@ -110,15 +110,13 @@ def get_CIFAR10_data(
     data = load_cifar10(root, records_per_file=records_per_file)
     take(where, "num_training + num_validation", train + val, len(data.y_train), "images are in the training files")
     test = take(where, "num_test", num_test, len(data.y_test), "images are in the test file")
-    return course_dictionary(
-        data.X_train.select(slice(train)),
-        data.y_train[:train],
-        data.X_train.select(slice(train, train + val)),
-        data.y_train[train : train + val],
-        data.X_test.select(slice(test)),
-        data.y_test[:test],
-        subtract_mean,
-    )
+    X_train = data.X_train.select(slice(train))
+    parts = {
+        "train": (X_train, data.y_train[:train]),
+        "val": (data.X_train.select(slice(train, train + val)), data.y_train[train : train + val]),
+        "test": (data.X_test.select(slice(test)), data.y_test[:test]),
+    }
+    return course_dictionary(parts, mean_image(X_train) if subtract_mean else None)
 
 
 def find_cifar10() -> Path | None:
