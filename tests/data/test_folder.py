@@ -204,10 +204,30 @@ def test_a_wrong_size_is_refused(tmp_path, size, error):
         load_image_folder(put(tmp_path, three_classes(2), "folder"), size=size)
 
 
-def test_more_than_the_machines_memory_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr("os.sysconf", lambda name: 2)
-    with pytest.raises(ValueError, match=r"20 pictures of 4 x 6 take 1,440 bytes, more than this machine's 4; give a"):
-        load_image_folder(put(tmp_path, dict(list(three_classes(10).items())[:20]), "folder"))
+@pytest.mark.parametrize(
+    ("given", "error", "says"),
+    [
+        ({"fit": "squeeze", "size": (4, 4)}, ValueError, "fit is 'squeeze'; it must be one of crop, stretch, pad"),
+        ({"fit": None}, ValueError, "fit is None"),
+        ({"fit": "pad"}, ValueError, r"fit is 'pad', but there is no size to fit pictures to; give size="),
+        ({"max_broken": -0.1}, ValueError, "max_broken is -0.1; it must be at least 0"),
+        ({"max_broken": 5}, ValueError, "max_broken is 5; it must be at least 0 and at most 1"),
+        ({"max_broken": "all"}, TypeError, "max_broken is 'all'"),
+        ({"threads": 0}, ValueError, "threads is 0"),
+    ],
+)
+def test_wrong_arguments_are_refused(tmp_path, given, error, says):
+    with pytest.raises(error, match=f"load_image_folder: {says}"):
+        load_image_folder(put(tmp_path, three_classes(2), "folder"), **given)
+
+
+@both
+@pytest.mark.parametrize("fit", ["crop", "stretch", "pad"])
+def test_every_rule_brings_all_to_one_size(tmp_path, into, fit):
+    files = {"a/1.png": plain("red", (6, 4)), "a/2.png": plain("red", (4, 9)), "b/1.png": plain("red", (6, 5))}
+    data = open_dataset(put(tmp_path, files, into), size=(4, 5), fit=fit)
+    assert data.image_shape == (3, 4, 5)
+    assert np.all(data.X_train.pixels == (255, 0, 0))
 
 
 def test_a_path_that_is_not_there_is_refused(tmp_path):

@@ -17,8 +17,8 @@ from pellucid.data.pictures import decode_picture
 from picture_files import encoded, plain, put
 
 
-def decode(content, size=None):
-    return decode_picture("test", "x.png", content, size)
+def decode(content, size=None, fit="crop"):
+    return decode_picture("test", "x.png", content, size, fit)
 
 
 RAMP = np.arange(24, dtype=np.uint8).reshape(4, 6) * 10
@@ -91,6 +91,52 @@ def test_size_keeps_proportions_and_takes_the_middle():
     assert middle.min() > 150
     assert decode(encoded(Image.fromarray(pixels)), (5, 20)).shape == (5, 20, 3)
     assert decode(encoded(Image.fromarray(pixels)), (100, 50)).shape == (100, 50, 3)
+
+
+def test_stretch_brings_both_sides_to_size():
+    pixels = np.zeros((40, 120, 3), np.uint8)
+    pixels[:, 60:] = 200  # the right half stays the right half
+    got = decode(encoded(Image.fromarray(pixels)), (10, 10), "stretch")
+    assert got.shape == (10, 10, 3)
+    assert got[:, :4].max() == 0
+    assert got[:, 6:].min() == 200
+
+
+def test_pad_keeps_the_whole_picture_and_its_mean():
+    pixels = np.zeros((40, 80, 3), np.uint8)
+    pixels[:, 40:] = (200, 100, 50)
+    got = decode(encoded(Image.fromarray(pixels)), (20, 20), "pad")
+    assert got.shape == (20, 20, 3)
+    assert np.all(got[:5] == (100, 50, 25))  # 10 rows of picture, 5 of its mean above and below
+    assert np.all(got[15:] == (100, 50, 25))
+    assert got[5:15, :9].max() == 0
+    assert np.all(got[5:15, 11:] == (200, 100, 50))
+    assert np.allclose(got.mean(axis=(0, 1)), (100, 50, 25), atol=1)
+
+
+@pytest.mark.parametrize("fit", ["crop", "stretch", "pad"])
+@pytest.mark.parametrize("shape", [(1, 300), (300, 1), (1, 1), (7, 5), (33, 64)])
+@pytest.mark.parametrize("size", [(9, 9), (1, 12), (40, 3)])
+def test_every_shape_comes_to_every_size(fit, shape, size):
+    grey = np.full(shape, 77, np.uint8)
+    assert np.array_equal(decode(encoded(Image.fromarray(grey)), size, fit), np.full((*size, 3), 77))
+
+
+@pytest.mark.parametrize("fit", ["crop", "stretch", "pad"])
+def test_a_picture_of_the_right_size_is_left_alone_by_every_rule(fit):
+    pixels = np.stack([RAMP, RAMP[::-1], 255 - RAMP], axis=2)
+    assert np.array_equal(decode(encoded(Image.fromarray(pixels)), (4, 6), fit), pixels)
+
+
+@pytest.mark.parametrize("fit", ["stretch", "pad"])
+def test_a_picture_is_turned_upright_before_it_is_fitted(fit):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    pixels = np.zeros((8, 16, 3), np.uint8)
+    pixels[:, :8] = 255
+    got = decode(encoded(Image.fromarray(pixels), "PNG", exif=exif), (16, 8), fit)
+    assert got[:8].min() == 255
+    assert got[8:].max() == 0
 
 
 @pytest.mark.parametrize("size", [(30, 40), (300, 400)])

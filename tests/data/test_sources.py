@@ -76,9 +76,15 @@ def test_what_is_neither_name_nor_path_is_refused(what, error):
         open_dataset(what)
 
 
-def test_a_size_is_only_for_pictures():
-    with pytest.raises(ValueError, match="digits has a size of its own"):
-        open_dataset("digits", size=(4, 4))
+@pytest.mark.parametrize("given", [{"size": (4, 4)}, {"fit": "pad"}, {"max_broken": 0.1}])
+def test_what_is_for_pictures_is_refused_for_other_data(given):
+    name = next(iter(given))
+    with pytest.raises(ValueError, match=f"open_dataset: {name} is .* digits has a size of its own.*leave it out"):
+        open_dataset("digits", **given)
+
+
+def test_usual_values_are_taken_by_all_data():
+    assert len(open_dataset("digits", size=None, fit="crop", max_broken=0.0).X_train) == 1500
 
 
 @pytest.mark.parametrize(

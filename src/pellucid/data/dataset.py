@@ -18,8 +18,8 @@ SPLIT_SEED = 231
 # exact, and faster than in 64.
 _SUM_BLOCK = 2**24
 
-# Numbers squared at a time: few enough to need little memory. Of at most 2**16 images: the squares of so many bytes add up
-# to less than 2**32, too.
+# Numbers squared at a time: few enough to need little memory. They are of at most 2**16 images, because so many squares
+# of bytes add up to less than 2**32, too.
 _SQUARE_BLOCK = 2**22
 _MOST_SQUARES = 2**16
 
@@ -91,6 +91,7 @@ class Dataset:
         have no validation part of their own.
     y_train, y_test, y_val : int64 (N,), each the number of a class.
     classes : the classes' names, in the order of their numbers.
+    skipped : the files that were left out because they are broken, each with the reason.
     """
 
     name: str
@@ -101,6 +102,7 @@ class Dataset:
     y_test: np.ndarray
     X_val: ByteImages | None = None
     y_val: np.ndarray | None = None
+    skipped: tuple[tuple[str, str], ...] = ()
 
     def __post_init__(self) -> None:
         where = f"Dataset {self.name!r}"

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import os
-import warnings
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,31 +13,42 @@ from pellucid import check
 from pellucid.data import places
 from pellucid.data.byte_images import ByteImages
 from pellucid.data.dataset import Dataset, fixed_order
-from pellucid.data.layout import Name, find_layout
+from pellucid.data.decoding import Decoder, Progress, Skipped, short_name
+from pellucid.data.layout import Layout, Name, find_layout
 from pellucid.data.listing import FolderListing, Listing, ZipListing
-from pellucid.data.pictures import decode_picture
+from pellucid.data.pictures import FITS
 
 # Where there is no test part, one picture in so many is set aside for it.
 TEST_SHARE = 10
-# Pictures handed to a thread at a time: large enough that handing over costs nothing, small enough to report progress.
-_CHUNK = 64
+Parts = dict[str, list[tuple[Name, int]]]
 
 
 def load_image_folder(
     path: Any,
     *,
     size: tuple[int, int] | None = None,
-    progress: Callable[[int, int], object] | None = None,
+    fit: str = "crop",
+    max_broken: float = 0.0,
+    progress: Progress | None = None,
     threads: int | None = None,
 ) -> Dataset:
     """A data set from a folder of pictures or a zip file of one: 3 x H x W, a class for each folder.
+
+    Every picture becomes 8-bit RGB: it is turned upright as its EXIF note says, grey, palette and CMYK are converted,
+    what is transparent is laid on white, and of 16 bits the upper 8 are taken.
 
     Parameters
     ----------
     path : a folder or a zip file, laid out as ``<class>/<picture>`` or ``{train,test,val}/<class>/<picture>`` (see
         ``pellucid.data.layout``), pictures in PNG, JPEG, BMP or WebP.
-    size : (height, width) to bring every picture to: scaled in proportion until the shorter side fits, then the middle
-        cut out. None: all pictures must have one size already.
+    size : (height, width) to bring every picture to. None: all pictures must have one size already.
+    fit : how a picture of other proportions is brought to size. "crop": scaled in proportion until the shorter side
+        fits, then the middle cut out. "stretch": scaled to size, whatever its proportions. "pad": scaled in proportion
+        until the longer side fits, then laid in the middle of a picture of its own mean colour.
+    max_broken : the share of all pictures that may be broken, from 0 to 1. Broken is what cannot be read or decoded, is
+        cut short, moves, has more than 64 million pixels or 256 MB, or lies in a class's folder and is no picture of
+        the four formats. Such files are left out and named in ``Dataset.skipped``. 0: the first one is an error. Links
+        out of the folder, devices and the like are always errors.
     progress : called as ``progress(done_pictures, total_pictures)``.
     threads : how many threads decode; None takes one for each processor. The result does not depend on it.
 
@@ -51,24 +60,30 @@ def load_image_folder(
 
     Raises
     ------
-    FileNotFoundError; ValueError naming the file for whatever is not as it should be.
+    FileNotFoundError; ValueError naming the file for whatever is not as it should be, where more than ``max_broken``
+    are broken, or where a class has lost all its pictures.
     """
     where = "load_image_folder"
     source = places.existing(where, "path", path)
     wanted = _checked_size(where, size)
+    _check_fit(where, fit, wanted)
+    share = check.number(where, "max_broken", max_broken, least=0, most=1)
     count = check.whole_number(where, "threads", (os.cpu_count() or 1) if threads is None else threads, least=1)
     if not source.is_dir():
         places.regular_file_size(where, source)
     listing: Listing = FolderListing(where, source) if source.is_dir() else ZipListing(where, source)
     try:
-        layout = find_layout(where, str(source), listing)
-        if "test" not in layout.parts:
-            _set_aside_test(layout.parts)
-        shuffled = {part: [files[i] for i in fixed_order(len(files))] for part, files in sorted(layout.parts.items())}
-        pixels = _decode_all(where, listing, list(_flat(shuffled)), wanted, progress, count)
+        layout = find_layout(where, str(source), listing, strangers=share > 0)
+        own_test = "test" in layout.parts
+        parts = _ordered_parts(layout)
+        strangers = [(short_name(file), "is no picture by its name") for file in layout.strangers]
+        decoder = Decoder(where, listing, list(_flat(parts)), wanted, fit, share, count, strangers)
+        pixels, skipped = _in_memory(decoder, progress)
     finally:
         listing.close()
-    return _dataset(source, layout.classes, shuffled, pixels)
+    kept = _without(parts, skipped)
+    _check_losses(where, source, layout.classes, parts, kept, own_test)
+    return _dataset(source, layout.classes, kept, pixels, skipped)
 
 
 def _checked_size(where: str, size: Any) -> tuple[int, int] | None:
@@ -80,7 +95,20 @@ def _checked_size(where: str, size: Any) -> tuple[int, int] | None:
     return H, W
 
 
-def _set_aside_test(parts: dict[str, list[tuple[Name, int]]]) -> None:
+def _check_fit(where: str, fit: Any, size: tuple[int, int] | None) -> None:
+    check.one_of(where, "fit", fit, FITS)
+    if fit != "crop" and size is None:
+        raise ValueError(f"{where}: fit is {fit!r}, but there is no size to fit pictures to; give size=(height, width)")
+
+
+def _ordered_parts(layout: Layout) -> Parts:
+    """The parts, a test part among them, each shuffled by ``fixed_order``."""
+    if "test" not in layout.parts:
+        _set_aside_test(layout.parts)
+    return {part: [files[i] for i in fixed_order(len(files))] for part, files in sorted(layout.parts.items())}
+
+
+def _set_aside_test(parts: Parts) -> None:
     """Move the last tenth of the shuffled training pictures, at least one, to a test part."""
     files = parts["train"]
     order = fixed_order(len(files))
@@ -89,79 +117,53 @@ def _set_aside_test(parts: dict[str, list[tuple[Name, int]]]) -> None:
     parts["test"] = [files[i] for i in sorted(order[-num_test:])]
 
 
-def _flat(parts: dict[str, list[tuple[Name, int]]]) -> Iterator[Name]:
+def _flat(parts: Parts) -> Iterator[Name]:
     for files in parts.values():
         for file, _ in files:
             yield file
 
 
-def _decode_all(
-    where: str,
-    listing: Listing,
-    files: list[Name],
-    size: tuple[int, int] | None,
-    progress: Callable[[int, int], object] | None,
-    threads: int,
-) -> np.ndarray:
-    """All pictures, uint8 (N, H, W, 3), decoded by several threads straight into their places."""
-    from PIL import Image
+def _in_memory(decoder: Decoder, progress: Progress | None) -> tuple[np.ndarray, list[Skipped]]:
+    """All sound pictures, uint8 (N, H, W, 3), and the broken ones."""
+    pixels = np.empty((len(decoder.files), *decoder.picture_shape()), np.uint8)
+    filled = 0
 
-    def decode(file: Name) -> np.ndarray:
-        return decode_picture(where, listing.full_name(file), listing.read(file), size)
+    def write(pictures: np.ndarray) -> None:
+        nonlocal filled
+        pixels[filled : filled + len(pictures)] = pictures
+        filled += len(pictures)
 
-    def decode_chunk(start: int) -> int:
-        chunk = files[start : start + _CHUNK]
-        for i, file in enumerate(chunk, start):
-            picture = decode(file)
-            if picture.shape != out.shape[1:]:
-                raise ValueError(_two_sizes(where, listing, files[0], out.shape[1:3], file, picture.shape[:2]))
-            out[i] = picture
-        return len(chunk)
-
-    # Pillow only warns of a picture somewhat too large, and of odd EXIF notes: the first is ours to refuse, the second
-    # is of no concern. The filters hold for all threads, so they are set once, here.
-    with warnings.catch_warnings(), ThreadPoolExecutor(threads) as pool:
-        warnings.filterwarnings("ignore", module=r"PIL\.")
-        warnings.simplefilter("error", Image.DecompressionBombWarning)
-        out = _room(where, len(files), decode(files[0]).shape)
-        done = 0
-        try:
-            # map returns results in order, so of several bad pictures it is always the first that is named.
-            for count in pool.map(decode_chunk, range(0, len(files), _CHUNK)):
-                done += count
-                if progress is not None:
-                    progress(done, len(files))
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
-    return out
+    decoder.decode_all(write, progress)
+    return pixels[:filled], decoder.skipped
 
 
-def _room(where: str, count: int, shape: tuple[int, ...]) -> np.ndarray:
-    """An array for all pictures, if the machine's memory can hold it."""
-    needed = count * int(np.prod(shape))
-    if hasattr(os, "sysconf") and "SC_PHYS_PAGES" in os.sysconf_names:
-        memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-        if needed > memory:
+def _without(parts: Parts, skipped: list[Skipped]) -> Parts:
+    """The parts without the broken files."""
+    names = {name for name, _ in skipped}
+    return {part: [file for file in files if short_name(file[0]) not in names] for part, files in parts.items()}
+
+
+def _check_losses(
+    where: str, source: Path, classes: tuple[str, ...], parts: Parts, kept: Parts, own_test: bool
+) -> None:
+    """No class has lost all its pictures in a part that the folder itself has, and no part is empty."""
+    for part, files in parts.items():
+        lost = {label for _, label in files} - {label for _, label in kept[part]}
+        if lost and (part != "test" or own_test):
+            label = min(lost)
+            count = sum(1 for _, other in files if other == label)
             raise ValueError(
-                f"{where}: {count:,} pictures of {shape[0]} x {shape[1]} take {needed:,} bytes, more than this "
-                f"machine's {memory:,}; give a smaller size=(height, width)"
+                f"{where}: {source} has no sound picture left in the class {classes[label]!r} of the part {part!r}, "
+                f"all {count} are broken; replace them, or remove the class's folder"
             )
-    return np.empty((count, *shape), np.uint8)
-
-
-def _two_sizes(
-    where: str, listing: Listing, one: Name, one_size: tuple[int, ...], other: Name, other_size: tuple[int, ...]
-) -> str:
-    return (
-        f"{where}: {listing.full_name(one)} is {one_size[0]} x {one_size[1]} (height x width) but "
-        f"{listing.full_name(other)} is {other_size[0]} x {other_size[1]}; give size=(height, width) to bring all to "
-        "one size (on the command line: --image-size HEIGHT WIDTH)"
-    )
+        if not kept[part]:
+            raise ValueError(
+                f"{where}: {source} has no sound picture left to test on; replace the broken ones or take them out"
+            )
 
 
 def _dataset(
-    source: Path, classes: tuple[str, ...], parts: dict[str, list[tuple[Name, int]]], pixels: np.ndarray
+    source: Path, classes: tuple[str, ...], parts: Parts, pixels: np.ndarray, skipped: list[Skipped]
 ) -> Dataset:
     """The parts, each a view of its stretch of the pictures."""
     images, labels, start = {}, {}, 0
@@ -178,4 +180,5 @@ def _dataset(
         labels["test"],
         images.get("val"),
         labels.get("val"),
+        tuple(skipped),
     )

@@ -5,13 +5,14 @@
 
 each also below one folder that wraps it all. Beside the pictures there may be text files (``*.txt``), Thumbs.db and
 desktop.ini from Windows, and, outside the classes' folders, any file that is no picture. Anything else in a class's
-folder is an error: it could be a picture in a format that is not read, and would be missed without a word.
+folder is an error, or is reported as broken: it could be a picture in a format that is not read, and would be missed
+without a word.
 """
 
 from __future__ import annotations
 
 import unicodedata
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from pellucid.data.listing import Listing
 from pellucid.data.pictures import EXTENSIONS
@@ -25,14 +26,21 @@ _JUNK_ENDINGS = (".txt",)
 
 @dataclass(frozen=True)
 class Layout:
-    """The classes' names, and for every part its pictures, each with the number of its class. Sorted by name."""
+    """The classes' names, and for every part its pictures, each with the number of its class. Sorted by name.
+
+    ``strangers`` are the files in classes' folders that are no pictures by their names.
+    """
 
     classes: tuple[str, ...]
     parts: dict[str, list[tuple[Name, int]]]
+    strangers: list[Name] = field(default_factory=list)
 
 
-def find_layout(where: str, root: str, listing: Listing) -> Layout:
-    """The layout of an image folder; every way in which the names do not add up is an error that names a file."""
+def find_layout(where: str, root: str, listing: Listing, strangers: bool = False) -> Layout:
+    """The layout of an image folder; every way in which the names do not add up is an error that names a file.
+
+    With ``strangers`` a file in a class's folder that is no picture by its name is no error but one of the strangers.
+    """
     skip = _wrapping(listing)
     has_parts = _has_parts(where, root, listing, skip)
     depth = skip + (2 if has_parts else 1)  # the depth of a class's folder
@@ -40,10 +48,13 @@ def find_layout(where: str, root: str, listing: Listing) -> Layout:
     for folder in sorted(listing.folders):
         if len(folder) == depth:
             found.setdefault(_part(folder, skip, has_parts), {}).setdefault(folder[-1], [])
+    strange: list[Name] = []
     for file in listing.files:
-        if _belongs(where, listing, file, depth):
+        if strangers and len(file) == depth + 1 and not _is_picture(file) and not _is_junk(file):
+            strange.append(file)
+        elif _belongs(where, listing, file, depth):
             found[_part(file, skip, has_parts)][file[depth - 1]].append(file)
-    return _numbered(where, root, found)
+    return _numbered(where, root, found, strange)
 
 
 def _wrapping(listing: Listing) -> int:
@@ -80,12 +91,20 @@ def _part(name: Name, skip: int, has_parts: bool) -> str:
     return _PARTS[name[skip].lower()] if has_parts else "train"
 
 
+def _is_junk(file: Name) -> bool:
+    lower = file[-1].lower()
+    return lower in _JUNK or lower.endswith(_JUNK_ENDINGS)
+
+
+def _is_picture(file: Name) -> bool:
+    return file[-1].lower().endswith(EXTENSIONS)
+
+
 def _belongs(where: str, listing: Listing, file: Name, depth: int) -> bool:
     """Whether the file is a picture in a class's folder; True, False (left out) or an error."""
-    lower = file[-1].lower()
-    if lower in _JUNK or lower.endswith(_JUNK_ENDINGS):
+    if _is_junk(file):
         return False
-    is_picture = lower.endswith(EXTENSIONS)
+    is_picture = _is_picture(file)
     if len(file) == depth + 1 and is_picture:
         return True
     if len(file) <= depth and not is_picture:
@@ -102,7 +121,7 @@ def _belongs(where: str, listing: Listing, file: Name, depth: int) -> bool:
     )
 
 
-def _numbered(where: str, root: str, found: dict[str, dict[str, list[Name]]]) -> Layout:
+def _numbered(where: str, root: str, found: dict[str, dict[str, list[Name]]], strange: list[Name]) -> Layout:
     """The classes numbered by their names' order, and every picture with its class's number."""
     if not any(files for classes in found.values() for files in classes.values()):
         raise ValueError(
@@ -124,7 +143,7 @@ def _numbered(where: str, root: str, found: dict[str, dict[str, list[Name]]]) ->
         part: [(file, number[_class_name(name)]) for name, files in sorted(classes.items()) for file in files]
         for part, classes in found.items()
     }
-    return Layout(tuple(names), parts)
+    return Layout(tuple(names), parts, strange)
 
 
 def _class_name(folder: str) -> str:

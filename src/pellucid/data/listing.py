@@ -14,7 +14,7 @@ import zlib
 from pathlib import Path, PurePosixPath
 from typing import Protocol
 
-from pellucid.data.pictures import MOST_FILE_BYTES
+from pellucid.data.pictures import MOST_FILE_BYTES, BrokenPicture
 
 
 class Listing(Protocol):
@@ -28,7 +28,14 @@ class Listing(Protocol):
         ...
 
     def read(self, file: tuple[str, ...]) -> bytes:
-        """The bytes of one file. May be called from several threads at once."""
+        """The bytes of one file. May be called from several threads at once.
+
+        Raises BrokenPicture for what can be named and not read, and OSError where the system refuses.
+        """
+        ...
+
+    def stamp(self, file: tuple[str, ...]) -> tuple[int, ...]:
+        """Numbers that change when the file does: its size and when it was changed, and in a zip its checksum."""
         ...
 
     def close(self) -> None:
@@ -89,6 +96,10 @@ class FolderListing:
             _check_file_size(self._where, str(path), os.fstat(stream.fileno()).st_size)
             return stream.read(MOST_FILE_BYTES)
 
+    def stamp(self, file: tuple[str, ...]) -> tuple[int, ...]:
+        status = self._root.joinpath(*file).stat()
+        return status.st_size, status.st_mtime_ns
+
     def close(self) -> None:
         """There is nothing to close."""
 
@@ -101,6 +112,7 @@ class ZipListing:
         self._members: dict[tuple[str, ...], zipfile.ZipInfo] = {}
         self.folders: set[tuple[str, ...]] = set()
         try:
+            self._mtime_ns = path.stat().st_mtime_ns
             self._archive = zipfile.ZipFile(path)
         except (zipfile.BadZipFile, NotImplementedError, OSError, ValueError, struct.error) as error:
             raise ValueError(f"{where}: {path} is damaged or no zip file ({error}); get it again") from error
@@ -154,9 +166,13 @@ class ZipListing:
         ) as error:
             if isinstance(error, OSError) and error.errno != errno.EINVAL:  # EINVAL: a place before the file's start
                 raise
-            raise ValueError(
-                f"{self._where}: {self.full_name(file)} is damaged ({error}); make the zip anew"
+            raise BrokenPicture(
+                self._where, self.full_name(file), f"is damaged ({error})", "make the zip anew"
             ) from error
+
+    def stamp(self, file: tuple[str, ...]) -> tuple[int, ...]:
+        member = self._members[file]
+        return member.file_size, member.CRC, self._mtime_ns
 
     def close(self) -> None:
         self._archive.close()
@@ -184,4 +200,4 @@ def _check_text(where: str, name: tuple[str, ...]) -> None:
 
 def _check_file_size(where: str, name: str, size_bytes: int) -> None:
     if size_bytes > MOST_FILE_BYTES:
-        raise ValueError(f"{where}: {name} has {size_bytes:,} bytes, more than {MOST_FILE_BYTES:,}; take it out")
+        raise BrokenPicture(where, name, f"has {size_bytes:,} bytes, more than {MOST_FILE_BYTES:,}", "take it out")

@@ -18,7 +18,13 @@ from pellucid.data.folder import load_image_folder
 
 
 def open_dataset(
-    what: Any, *, size: tuple[int, int] | None = None, fetch: bool = True, progress: Progress | None = None
+    what: Any,
+    *,
+    size: tuple[int, int] | None = None,
+    fit: str = "crop",
+    max_broken: float = 0.0,
+    fetch: bool = True,
+    progress: Progress | None = None,
 ) -> Dataset:
     """A data set from its name or from a path.
 
@@ -27,7 +33,8 @@ def open_dataset(
     what : "cifar10", "mnist", "fashion-mnist" or "digits"; or the path of a folder or zip file of pictures, of
         CIFAR-10's binary archive or its folder, or of a folder with MNIST's four files. A name wins over a folder that
         is called like it: write ``./mnist`` for that.
-    size : (height, width), only for pictures: see ``load_image_folder``.
+    size, fit, max_broken : how pictures become one size, and how many may be broken; only for folders and zip files of
+        pictures: see ``load_image_folder``.
     fetch : download a data set that is asked for by name and is not on this machine. False gives an error instead,
         which says how to get it.
     progress : called as ``progress(done, total)``, in bytes while downloading, in pictures while decoding them.
@@ -37,8 +44,9 @@ def open_dataset(
     FileNotFoundError, ValueError, and OSError where a download fails.
     """
     where = "open_dataset"
+    for_pictures = {"size": size, "fit": fit, "max_broken": max_broken}
     if isinstance(what, str) and what in CATALOGUE:
-        _no_size(where, what, size)
+        _not_for_pictures(where, what, for_pictures)
         return _by_name(what, fetch, progress)
     path = places.as_path(where, "what", what)
     if not path.exists():
@@ -48,8 +56,8 @@ def open_dataset(
     else:
         kind = _file_kind(where, path)
     if kind is None:
-        return load_image_folder(path, size=size, progress=progress)
-    _no_size(where, str(path), size)
+        return load_image_folder(path, size=size, fit=fit, max_broken=max_broken, progress=progress)
+    _not_for_pictures(where, str(path), for_pictures)
     return kind(path)
 
 
@@ -64,11 +72,14 @@ def _by_name(name: str, fetch: bool, progress: Progress | None) -> Dataset:
     return loaders[name](fetch=fetch, progress=progress)
 
 
-def _no_size(where: str, name: str, size: Any) -> None:
-    if size is not None:
-        raise ValueError(
-            f"{where}: size is {size!r}, but {name} has a size of its own; size is for folders of pictures"
-        )
+def _not_for_pictures(where: str, name: str, given: dict[str, Any]) -> None:
+    """Refuse what only folders of pictures need, where it was given."""
+    for argument, usual in (("size", None), ("fit", "crop"), ("max_broken", 0)):
+        if given[argument] != usual:
+            raise ValueError(
+                f"{where}: {argument} is {given[argument]!r}, but {name} has a size of its own; {argument} is for "
+                "folders of pictures: leave it out"
+            )
 
 
 def _not_there(where: str, what: Any, path: Path) -> None:
