@@ -153,6 +153,10 @@ LOSSES = [
     Case("large scores", {"x": 500 * waves(5, 4)}, (np.array([0, 1, 2, 3, 0]),), smooth=False),
 ]
 
+SMOOTHED = [
+    Case(f"{case.name}, {s:g}", case.arrays, (*case.params, s), case.smooth) for s in (0, 0.2, 1) for case in LOSSES
+]
+
 BN_PARAM = {"mode": "train"}
 POOL_PARAM = {"pool_height": 2, "pool_width": 2, "stride": 2}
 
@@ -188,6 +192,7 @@ CASES: dict[str, list[Case]] = {
     "spatial_batchnorm": SPATIAL_BATCHNORM,
     "spatial_groupnorm": GROUPNORM,
     "softmax_loss": LOSSES,
+    "smoothed_softmax_loss": SMOOTHED,
     "svm_loss": LOSSES,
     "affine_relu": AFFINE,
     "conv_relu": POOLABLE + RECTANGULAR,
@@ -212,7 +217,7 @@ def operations() -> list[str]:
 
 def loss_as_layer(loss: Callable) -> tuple[Callable, Callable]:
     """A loss, which returns its value and gradient at once, as a forward and a backward function."""
-    return (lambda x, y: loss(x, y)), (lambda dout, dx: dout * dx)
+    return loss, (lambda dout, dx: dout * dx)
 
 
 def twin(operation: str, kind: str) -> tuple[Callable, Callable]:

@@ -113,10 +113,12 @@ def check_activation(name, x, rng):
 
 
 def check_softmax(x, y):
-    """Loss and gradient."""
-    (right, right_dx), (loss, dx) = layers.softmax_loss_naive(x, y), layers.softmax_loss_fast(x, y)
-    assert_close(loss, right, x.dtype, f"softmax {x.shape}")
-    assert_close(dx, right_dx, x.dtype, f"softmax {x.shape}, dx")
+    """Loss and gradient, with the labels as they are and smoothed."""
+    for smoothing in (0, 0.2):
+        right, right_dx = layers.smoothed_softmax_loss_naive(x, y, smoothing)
+        loss, dx = layers.smoothed_softmax_loss_fast(x, y, smoothing)
+        assert_close(loss, right, x.dtype, f"softmax {x.shape}, {smoothing}")
+        assert_close(dx, right_dx, x.dtype, f"softmax {x.shape}, {smoothing}, dx")
 
 
 def check_all():

@@ -29,6 +29,13 @@ def one_of(where: str, name: str, value: Any, options: Sequence[str]) -> None:
         )
 
 
+def flag(where: str, name: str, value: Any) -> bool:
+    """True or False, and nothing that only counts as one of them."""
+    if not isinstance(value, bool | np.bool_):
+        raise TypeError(f"{where}: {name} is {value!r}; it must be True or False")
+    return bool(value)
+
+
 def known_keys(
     where: str, name: str, given: Mapping[str, Any], allowed: Sequence[str], required: Sequence[str] = ()
 ) -> None:

@@ -19,7 +19,7 @@ from pellucid.kernels.lanes import lane_count
 
 @kernel
 def sgd(w, dw, settings, parts):
-    """settings: learning rate. All arrays here and below are flat and of one size."""
+    """settings: learning rate, and the share by which weights shrink. All arrays here are flat, and of one size."""
     for part in prange(parts):
         begin, end = w.size * part // parts, w.size * (part + 1) // parts
         sgd_share(w[begin:end], dw[begin:end], settings)
@@ -27,14 +27,14 @@ def sgd(w, dw, settings, parts):
 
 @inner
 def sgd_share(w, dw, settings):
-    learning_rate = settings[0]
+    learning_rate, shrink = settings[0], settings[1]
     for i in range(w.size):
-        w[i] = w[i] - learning_rate * dw[i]
+        w[i] = w[i] - (learning_rate * dw[i] + shrink * w[i])
 
 
 @kernel
 def momentum(w, dw, velocity, settings, parts):
-    """settings: learning rate, momentum, and 1 for Nesterov's form, else 0."""
+    """settings: learning rate, momentum, 1 for Nesterov's form, else 0, and the share by which weights shrink."""
     for part in prange(parts):
         begin, end = w.size * part // parts, w.size * (part + 1) // parts
         momentum_share(w[begin:end], dw[begin:end], velocity[begin:end], settings)
@@ -42,13 +42,14 @@ def momentum(w, dw, velocity, settings, parts):
 
 @inner
 def momentum_share(w, dw, velocity, settings):
-    learning_rate, friction, is_nesterov = settings[0], settings[1], settings[2] != 0
+    learning_rate, friction, is_nesterov, shrink = settings[0], settings[1], settings[2] != 0, settings[3]
     for i in range(0, w.size, lane_count(w)):
         rest = w.size - i
         step = load(dw, i, rest) * learning_rate
         speed = load(velocity, i, rest) * friction - step
         store(velocity, i, rest, speed)
-        store(w, i, rest, load(w, i, rest) + (speed * friction - step if is_nesterov else speed))
+        weights = load(w, i, rest)
+        store(w, i, rest, weights + ((speed * friction - step if is_nesterov else speed) - weights * shrink))
 
 
 @kernel
@@ -84,6 +85,21 @@ def adam_share(w, dw, m, v, settings):
         v[i] = beta2 * v[i] + fresh2 * (dw[i] * dw[i])
         step = m[i] * m_correction / (np.sqrt(v[i] * v_correction) + epsilon)
         w[i] = w[i] - learning_rate * (step + decay * w[i])
+
+
+@kernel
+def blend(w, towards, share, parts):
+    """w += share * (towards - w). share: an array of one number of w's type."""
+    for part in prange(parts):
+        begin, end = w.size * part // parts, w.size * (part + 1) // parts
+        blend_share(w[begin:end], towards[begin:end], share)
+
+
+@inner
+def blend_share(w, towards, share):
+    part = share[0]
+    for i in range(w.size):
+        w[i] = w[i] + part * (towards[i] - w[i])
 
 
 @kernel

@@ -56,6 +56,10 @@ from pellucid.layers.layernorm import (
     layernorm_forward_naive,
 )
 from pellucid.layers.losses import (
+    SmoothedSoftmaxLoss,
+    smoothed_softmax_loss,
+    smoothed_softmax_loss_fast,
+    smoothed_softmax_loss_naive,
     softmax_loss,
     softmax_loss_fast,
     softmax_loss_naive,
