@@ -1,6 +1,7 @@
 """Which steps run together: the one place where the list that the user wrote becomes what is computed.
 
     convolution, ReLU, max pool     what is negative is cut off before it is written; the ReLU's gradient at pooled size
+    convolution, max pool           what pooling drops is not written, where the convolution is one of Winograd's
     convolution, ReLU               what is negative is cut off before it is written
     batch norm, ReLU, max pool      one walk over the pixels; nothing of the images' size is written
     batch norm, ReLU/GELU/SiLU      one walk; the activation's input is never written
@@ -74,6 +75,21 @@ class ConvReLUMaxPool(Step):
         return self.conv.gradients_of(conv_pool_backward, relu_backward(dout, out), conv_pool_cache, skip)
 
 
+class ConvMaxPool(Step):
+    """Convolution, then max pool."""
+
+    def __init__(self, conv: Conv, pool: MaxPool) -> None:
+        self.conv, self.pool = conv, pool
+
+    def forward(self, x: np.ndarray, params: Params, mode: str) -> tuple[np.ndarray, Any]:
+        """See `Step.forward`."""
+        return convolve_and_pool(x, params["w"], self.conv.bias_of(params), self.conv.conv_param, self.pool.pool_param)
+
+    def gradients(self, dout: np.ndarray, cache: Any, skip: Set[str]) -> tuple[Any, Params]:
+        """See `Step.gradients`."""
+        return self.conv.gradients_of(conv_pool_backward, dout, cache, skip)
+
+
 NORM_AND_ACTIVATION: dict[type[Step], tuple[Callable, Callable]] = {
     ReLU: (spatial_norm.bn_relu_forward_fast, spatial_norm.bn_relu_backward_fast),
     GELU: (spatial_norm.bn_gelu_forward_fast, spatial_norm.bn_gelu_backward_fast),
@@ -114,6 +130,7 @@ class BatchNormReLUMaxPool(Step):
 
 PATTERNS: tuple[tuple[tuple[type[Step], ...], Callable[..., Step]], ...] = (
     ((Conv, ReLU, MaxPool), ConvReLUMaxPool),
+    ((Conv, MaxPool), ConvMaxPool),
     ((Conv, ReLU), ConvReLU),
     ((BatchNorm, ReLU, MaxPool), BatchNormReLUMaxPool),
     ((BatchNorm, ReLU), BatchNormActivation),
