@@ -7,10 +7,14 @@ pass in what came out of the last step. State arrays have the type of ``w`` and 
 ``sgd`` updates ``w`` itself, as the course's does; every other rule leaves ``w`` alone and returns a new array, unless
 ``out`` says where the result goes: ``out=w`` updates in place and allocates nothing. The walk over the numbers is one
 of `pellucid.kernels.updates`.
+
+Weight decay is decoupled in every rule that has it (Loshchilov and Hutter 2019): beside the rule's own step, ``w``
+shrinks by learning_rate * weight_decay of itself, whatever the gradient and its momentum are.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -19,6 +23,7 @@ import numpy as np
 from pellucid import check
 from pellucid.kernels import updates
 from pellucid.kernels.arrays import flat
+from pellucid.kernels.matmul import multiply
 from pellucid.kernels.rows import parts_for
 
 Config = dict[str, Any]
@@ -32,7 +37,10 @@ DEFAULTS: dict[str, Config] = {
     "rmsprop": {"learning_rate": 1e-2, "decay_rate": 0.99, "epsilon": 1e-8},
     "adam": {"learning_rate": 1e-3, "beta1": 0.9, "beta2": 0.999, "epsilon": 1e-8, "t": 0},
     "adamw": {"learning_rate": 1e-3, "beta1": 0.9, "beta2": 0.999, "epsilon": 1e-8, "weight_decay": 1e-2, "t": 0},
+    "muon": {"learning_rate": 2e-2, "momentum": 0.95, "weight_decay": 0.0, "iterations": 3, "unit_norm": False},
 }
+MAY_DECAY = ("sgd", "sgd_momentum", "nesterov")
+"""Rules that take weight_decay, too, but do not fill it in: their dictionaries are those of the course."""
 STATE_ARRAYS: dict[str, tuple[str, ...]] = {
     "sgd": (),
     "sgd_momentum": ("velocity",),
@@ -40,11 +48,12 @@ STATE_ARRAYS: dict[str, tuple[str, ...]] = {
     "rmsprop": ("cache",),
     "adam": ("m", "v"),
     "adamw": ("m", "v"),
+    "muon": ("velocity",),
 }
 
 
 def sgd(w: np.ndarray, dw: np.ndarray, config: Config | None = None) -> tuple[np.ndarray, Config]:
-    """Stochastic gradient descent, in place: w <- w - learning_rate * dw.
+    """Stochastic gradient descent, in place: w <- w - learning_rate * (dw + weight_decay * w).
 
     Parameters
     ----------
@@ -53,7 +62,7 @@ def sgd(w: np.ndarray, dw: np.ndarray, config: Config | None = None) -> tuple[np
     dw : ndarray, the shape of w
         The gradient of the loss for w.
     config : dict, optional
-        learning_rate (1e-2).
+        learning_rate (1e-2), weight_decay (0).
 
     Returns
     -------
@@ -70,7 +79,7 @@ def sgd(w: np.ndarray, dw: np.ndarray, config: Config | None = None) -> tuple[np
     H. Robbins and S. Monro, "A Stochastic Approximation Method", 1951.
     """
     dw, config = _prepare("sgd", w, dw, config)
-    return _walk(updates.sgd, w, dw, [], [config["learning_rate"]], out=w), config
+    return _walk(updates.sgd, w, dw, [], [config["learning_rate"], _shrink(config)], out=w), config
 
 
 def sgd_momentum(
@@ -81,13 +90,13 @@ def sgd_momentum(
         velocity <- momentum * velocity - learning_rate * dw
         w        <- w + velocity
 
-    ``config``: learning_rate (1e-2), momentum (0.9, from 0 to below 1), velocity (zeros).
+    ``config``: learning_rate (1e-2), momentum (0.9, from 0 to below 1), weight_decay (0), velocity (zeros).
 
     B. T. Polyak, "Some methods of speeding up the convergence of iteration methods", 1964; as in I. Sutskever et al.,
     "On the importance of initialization and momentum in deep learning", ICML 2013, equations 1 and 2.
     """
     dw, config = _prepare("sgd_momentum", w, dw, config)
-    settings = [config["learning_rate"], config["momentum"], 0]
+    settings = [config["learning_rate"], config["momentum"], 0, _shrink(config)]
     return _walk(updates.momentum, w, dw, [config["velocity"]], settings, out), config
 
 
@@ -99,7 +108,7 @@ def nesterov(
         velocity <- momentum * velocity - learning_rate * dw
         w        <- w + momentum * velocity - learning_rate * dw
 
-    ``config``: learning_rate (1e-2), momentum (0.9, from 0 to below 1), velocity (zeros).
+    ``config``: learning_rate (1e-2), momentum (0.9, from 0 to below 1), weight_decay (0), velocity (zeros).
 
     Sutskever et al. (2013, equations 3 and 4) take the gradient at theta + momentum * velocity. Here ``w`` is that
     shifted point, so that the gradient is the one at ``w``: with velocity' the new velocity and theta' = theta +
@@ -107,7 +116,7 @@ def nesterov(
     second line above. Y. Bengio et al., "Advances in optimizing recurrent networks", ICASSP 2013, equation 7.
     """
     dw, config = _prepare("nesterov", w, dw, config)
-    settings = [config["learning_rate"], config["momentum"], 1]
+    settings = [config["learning_rate"], config["momentum"], 1, _shrink(config)]
     return _walk(updates.momentum, w, dw, [config["velocity"]], settings, out), config
 
 
@@ -175,6 +184,76 @@ def _adam(w: np.ndarray, dw: np.ndarray, config: Config, weight_decay: float, ou
     return _walk(updates.adam, w, dw, [config["m"], config["v"]], settings, out)
 
 
+def muon(
+    w: np.ndarray, dw: np.ndarray, config: Config | None = None, out: np.ndarray | None = None
+) -> tuple[np.ndarray, Config]:
+    """Muon: momentum whose step is made orthogonal, so that it moves all directions of a matrix equally far.
+
+        velocity <- momentum * velocity + dw
+        w        <- w - learning_rate * orthogonal(dw + momentum * velocity)
+
+    ``w`` has two axes or more; its first is the matrix's rows, the others together its columns, so that filters
+    (F, C, HH, WW) are F rows. `orthogonalised` says what orthogonal is. The length of a step does not depend on that
+    of the gradient.
+
+    ``config``: learning_rate (2e-2), momentum (0.95, from 0 to below 1), weight_decay (0), iterations (3, of the
+    orthogonalisation), unit_norm (False; True: before each step ``w`` is brought to the norm sqrt(rows), which fixes
+    how far a step turns it), velocity (zeros).
+
+    K. Jordan et al., "Muon: An optimizer for hidden layers in neural networks", 2024; unit_norm as in airbench94_muon.
+    """
+    if isinstance(w, np.ndarray) and w.ndim < 2:
+        raise ValueError(f"muon: w has shape {w.shape}; it must have two axes or more: give the others another rule")
+    dw, config = _prepare("muon", w, dw, config)
+    velocity, momentum = config["velocity"], config["momentum"]
+    velocity *= w.dtype.type(momentum)
+    velocity += dw
+    step = orthogonalised((dw + velocity * w.dtype.type(momentum)).reshape(len(w), -1), config["iterations"])
+    if out is None:
+        out = w.copy(order="K")
+    elif out is not w:
+        out[...] = w
+    keep = 1 - _shrink(config)
+    if config["unit_norm"]:
+        norm = math.sqrt(float(np.vdot(out, out)))
+        keep *= math.sqrt(len(w)) / norm if norm > 0 else 1
+    if keep != 1:
+        out *= w.dtype.type(keep)
+    out -= step.reshape(w.shape) * w.dtype.type(config["learning_rate"])
+    return out, config
+
+
+NEWTON_SCHULZ = (3.4445, -4.7750, 2.0315)
+"""Muon's polynomial a x + b x^3 + c x^5: it brings singular values of 0.005 and more near 1 in few iterations, and
+leaves them anywhere from about 0.7 to 1.2, which is good enough."""
+
+
+def orthogonalised(matrix: np.ndarray, iterations: int = 3) -> np.ndarray:
+    """About the nearest matrix (rows, columns) whose singular values are all 1, by Newton's and Schulz's iteration.
+
+        X <- matrix / its norm;  again and again:  X <- a X + (b A + c A A) X,  where A = X X^T
+
+    which works on the singular values alone, by the polynomial `NEWTON_SCHULZ`. With U S V^T the matrix's singular
+    value decomposition, the result is near U V^T.
+    """
+    a, b, c = NEWTON_SCHULZ
+    norm = math.sqrt(float(np.vdot(matrix, matrix)))
+    x = matrix * matrix.dtype.type(1 / (norm + 1e-7))
+    is_tall = x.shape[0] > x.shape[1]
+    if is_tall:
+        x = np.ascontiguousarray(x.T)
+    a, b, c = (x.dtype.type(factor) for factor in (a, b, c))
+    for _ in range(iterations):
+        square = multiply(x, x.T)
+        x = a * x + multiply(b * square + c * multiply(square, square), x)
+    return x.T if is_tall else x
+
+
+def _shrink(config: Config) -> float:
+    """By which share of themselves weights shrink in a step."""
+    return config["learning_rate"] * config.get("weight_decay", 0.0)
+
+
 def _walk(
     kernel: Callable[..., None],
     w: np.ndarray,
@@ -201,7 +280,12 @@ def _walk(
     return out
 
 
-RULES: dict[str, Rule] = {rule.__name__: rule for rule in (sgd, sgd_momentum, nesterov, rmsprop, adam, adamw)}
+RULES: dict[str, Rule] = {rule.__name__: rule for rule in (sgd, sgd_momentum, nesterov, rmsprop, adam, adamw, muon)}
+
+
+def settings_known(rule: str) -> tuple[str, ...]:
+    """The names of the rule's settings."""
+    return (*DEFAULTS[rule], *(["weight_decay"] if rule in MAY_DECAY else []))
 
 
 def check_settings(rule: str, config: Config, where: str, argument: str = "config") -> Config:
@@ -209,11 +293,16 @@ def check_settings(rule: str, config: Config, where: str, argument: str = "confi
 
     Unknown keys are refused; state arrays are not looked at.
     """
-    check.known_keys(where, argument, config, (*DEFAULTS[rule], *STATE_ARRAYS[rule]))
-    for key, default in DEFAULTS[rule].items():
+    check.known_keys(where, argument, config, (*settings_known(rule), *STATE_ARRAYS[rule]))
+    for key in settings_known(rule):
+        if key not in config and key not in DEFAULTS[rule]:
+            continue
+        default = DEFAULTS[rule].get(key)
         name, value = f"{argument}[{key!r}]", config.get(key, default)
-        if key == "t":
+        if key in ("t", "iterations"):
             config[key] = check.whole_number(where, name, value)
+        elif isinstance(default, bool):
+            config[key] = check.flag(where, name, value)
         elif key in ("momentum", "decay_rate", "beta1", "beta2"):
             config[key] = check.fraction(where, name, value)
         elif key == "epsilon":
