@@ -1,20 +1,26 @@
 """Training: update rules, schedules, the Solver, its hooks, and checkpoints that resume to the bit.
 
-Reading order: optim, schedules, weights, scoring, checkpoint, interrupt, hooks, state, solver.
+Reading order: optim, schedules, groups, augmentation, batches, weights, averaging, views, scoring, checkpoint,
+interrupt, hooks, state, solver.
 """
 
 from pellucid.training import optim, schedules
+from pellucid.training.augmentation import Augmentation
+from pellucid.training.averaging import Average
 from pellucid.training.checkpoint import CheckpointError, load_checkpoint, save_checkpoint
 from pellucid.training.hooks import CheckpointHook, Hook, PrintHook
 from pellucid.training.interrupt import Terminated
 from pellucid.training.nonfinite import NonFiniteLoss
-from pellucid.training.optim import adam, adamw, nesterov, rmsprop, sgd, sgd_momentum
+from pellucid.training.optim import adam, adamw, muon, nesterov, rmsprop, sgd, sgd_momentum
 from pellucid.training.progress import ProgressHook
 from pellucid.training.scoring import accuracy
 from pellucid.training.solver import Solver
 from pellucid.training.state import load_weights
+from pellucid.training.views import Views, scores
 
 __all__ = [
+    "Augmentation",
+    "Average",
     "CheckpointError",
     "CheckpointHook",
     "Hook",
@@ -23,16 +29,19 @@ __all__ = [
     "ProgressHook",
     "Solver",
     "Terminated",
+    "Views",
     "accuracy",
     "adam",
     "adamw",
     "load_checkpoint",
     "load_weights",
+    "muon",
     "nesterov",
     "optim",
     "rmsprop",
     "save_checkpoint",
     "schedules",
+    "scores",
     "sgd",
     "sgd_momentum",
 ]

@@ -14,7 +14,8 @@ from pellucid.training.hooks import Hook
 from pellucid.training.optim import RULES
 from pellucid.training.weights import is_finite
 
-KEYS = ("X_train", "y_train", "X_val", "y_val")
+KEYS = ("X_train", "y_train")
+VALIDATION = ("X_val", "y_val")
 
 
 def check_names(unknown: Mapping[str, Any], known: Iterable[str], update_rule: Any) -> None:
@@ -47,17 +48,22 @@ def check_model(model: Any) -> None:
         raise TypeError(f"Solver: model.rng is a {type(rng).__name__}; it must be a numpy.random.Generator or None")
 
 
-def check_data(data: Any) -> tuple[Any, np.ndarray, Any, np.ndarray]:
-    """X_train, y_train, X_val, y_val: finite images with one label from 0 upwards for each."""
+def check_data(data: Any) -> tuple[Any, np.ndarray, Any, Any]:
+    """X_train, y_train, X_val, y_val: finite images with a label from 0 upwards for each; the last two may be None."""
+    known = (*KEYS, *VALIDATION)
     if not isinstance(data, Mapping):
-        raise TypeError(f"Solver: data is a {type(data).__name__}; it must be a dictionary with {', '.join(KEYS)}")
-    for key in KEYS:
+        raise TypeError(f"Solver: data is a {type(data).__name__}; it must be a dictionary with {', '.join(known)}")
+    has_validation = any(key in data for key in VALIDATION)
+    for key in known if has_validation else KEYS:
         if key not in data:
-            others = [str(other) for other in data if other not in KEYS]
+            others = [str(other) for other in data if other not in known]
             hint = check.did_you_mean(key, others).replace("did you mean", "is it")
             raise ValueError(f"Solver: data lacks the key {key!r}{hint}; it has {', '.join(map(str, data)) or 'none'}")
-    X_train, X_val = (_images(key, data[key]) for key in ("X_train", "X_val"))
+    X_train = _images("X_train", data["X_train"])
     y_train = _labels("y_train", data["y_train"], "X_train", len(X_train))
+    if not has_validation:
+        return X_train, y_train, None, None
+    X_val = _images("X_val", data["X_val"])
     y_val = _labels("y_val", data["y_val"], "X_val", len(X_val))
     if X_train.shape[1:] != X_val.shape[1:]:
         raise ValueError(
@@ -106,6 +112,14 @@ def check_callable(name: str, value: Any) -> Any:
     """None, or a function."""
     if value is not None and not callable(value):
         raise TypeError(f"Solver: {name} is a {type(value).__name__}; it must be a function or None")
+    return value
+
+
+def check_kind(name: str, value: Any, kind: type) -> Any:
+    """None, or an instance of the class."""
+    if value is not None and not isinstance(value, kind):
+        given = f"the class {value.__name__}" if isinstance(value, type) else f"a {type(value).__name__}"
+        raise TypeError(f"Solver: {name} is {given}; it must be {kind.__name__}(...) or None")
     return value
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from pellucid import check
+from pellucid.training.views import Views, scores
 
 
 def accuracy(
@@ -16,6 +17,7 @@ def accuracy(
     num_samples: int | None = None,
     batch_size: int = 100,
     rng: np.random.Generator | None = None,
+    views: Views | None = None,
 ) -> float:
     """The share of images whose highest score is that of their label.
 
@@ -31,6 +33,8 @@ def accuracy(
     batch_size : int
         Images at a time.
     rng : Generator, optional
+    views : Views, optional
+        See each image in several views: test-time augmentation.
     """
     where = "check_accuracy"
     batch_size = check.whole_number(where, "batch_size", batch_size, least=1)
@@ -45,15 +49,6 @@ def accuracy(
         else:
             chosen = rng.choice(len(y), num_samples, replace=False)
 
-    right = 0
-    for start in range(0, len(chosen), batch_size):
-        batch = chosen[start : start + batch_size]
-        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-            scores = np.asarray(model.loss(X[batch]))
-        if scores.ndim != 2 or len(scores) != len(batch):
-            needed = f"({len(batch)}, classes)"
-            raise ValueError(f"{where}: model.loss(X) returned scores of shape {scores.shape}; it must be {needed}")
-        if start == 0:
-            check.labels(where, "y", y, len(y), num_classes=scores.shape[1])
-        right += int(np.sum(np.argmax(scores, axis=1) == y[batch]))
-    return right / len(chosen)
+    found = scores(model, X, views, batch_size, chosen)
+    check.labels(where, "y", y, len(y), num_classes=found.shape[1])
+    return int(np.sum(np.argmax(found, axis=1) == y[chosen])) / len(chosen)

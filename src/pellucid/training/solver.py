@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Set
 from contextlib import ExitStack
 from typing import Any
 
@@ -12,6 +12,17 @@ import numpy as np
 
 from pellucid import check, draws
 from pellucid.training import checkpoint, inputs, optim, state
+from pellucid.training.augmentation import Augmentation
+from pellucid.training.averaging import Average, averaged
+from pellucid.training.batches import Batches, Wanted
+from pellucid.training.groups import (
+    Group,
+    group_of_each,
+    options_of,
+    options_restored,
+    settings_of_each,
+    standing_still,
+)
 from pellucid.training.hooks import Hook, standard_hooks
 from pellucid.training.interrupt import HeldSignals, stopped_by
 from pellucid.training.nonfinite import NonFiniteLoss
@@ -33,14 +44,21 @@ class Solver:
     model : object
         ``params``, a dictionary of float32 or float64 arrays by name, and ``loss(X, y=None)``, which returns scores
         (N, classes) without ``y`` and ``(loss, grads)`` with it. Optional: ``bn_params``, a list of dictionaries with
-        running_mean and running_var; ``rng``, the generator that it draws from in training.
+        running_mean and running_var; ``rng``, the generator that it draws from in training; ``param_options``, for
+        each parameter ``learning_rate`` and ``weight_decay``, factors, and ``frozen``: what is frozen stays as it is.
     data : dict
         X_train (N, ...), y_train (N,), X_val, y_val. The images may be anything with shape, dtype, len and indexing by
-        slices and integer arrays that returns arrays; only batches are taken from them.
+        slices and integer arrays that returns arrays; only batches are taken from them. Without X_val and y_val nothing
+        is validated, and the last weights are kept.
     update_rule : str
-        sgd, sgd_momentum, nesterov, rmsprop, adam or adamw: see `pellucid.training.optim`.
+        sgd, sgd_momentum, nesterov, rmsprop, adam, adamw or muon: see `pellucid.training.optim`.
     optim_config : dict, optional
         The rule's settings, above all learning_rate.
+    groups : dict of dict, optional
+        Parameters that are trained in another way, by any name: ``params``, a pattern ("conv*.w") or several; and what
+        is different for them: ``update_rule``, ``schedule``, ``until`` (the share of the run over which the schedule
+        is stretched, and after which they stay as they are), settings of the rule. The first group that names a
+        parameter has it.
     lr_decay : float
         The learning rate is multiplied by it after each epoch.
     batch_size, num_epochs : int
@@ -59,6 +77,12 @@ class Solver:
         sizes differ by one image at most, so that none is short; a batch_size above N means N.
     schedule : callable, optional
         The learning rate is multiplied by schedule(progress): see `pellucid.training.schedules`.
+    augmentation : Augmentation, optional
+        How training images are changed. Accuracies are measured on the images as they are.
+    average : Average, optional
+        A moving average of the weights, to measure accuracies with and to keep.
+    keep : 'best' or 'last'
+        Which weights the model has after training: those with the best validation accuracy, or those of the end.
     hooks : list of Hook
         Told of each step: see `pellucid.training.hooks`.
     progress : bool, optional
@@ -75,7 +99,9 @@ class Solver:
     loss_history, train_acc_history, val_acc_history : list of float
         One loss a step; one accuracy after the first step and one after each epoch.
     best_params, best_bn_params, best_val_acc
-        The weights with the highest validation accuracy, their running statistics, and that accuracy.
+        The weights to keep, their running statistics and validation accuracy: of all looks at the accuracies the one
+        with the highest, or the newest where ``keep`` is "last" or nothing is validated.
+    average_weights : Weights or None
     epoch, iteration : int
         Whole epochs and steps done.
     optim_configs : dict
@@ -95,6 +121,7 @@ class Solver:
         *,
         update_rule: str = "sgd",
         optim_config: dict[str, Any] | None = None,
+        groups: Mapping[str, Mapping[str, Any]] | None = None,
         lr_decay: float = 1.0,
         batch_size: int = 100,
         num_epochs: int = 10,
@@ -106,6 +133,9 @@ class Solver:
         rng: Any = None,
         shuffle: bool = False,
         schedule: Schedule | None = None,
+        augmentation: Augmentation | None = None,
+        average: Average | None = None,
+        keep: str = "best",
         hooks: Iterable[Hook] = (),
         progress: bool | None = None,
         reduce_gradients: Callable[[dict[str, np.ndarray]], dict[str, np.ndarray]] | None = None,
@@ -119,8 +149,8 @@ class Solver:
         self.X_train, self.y_train, self.X_val, self.y_val = inputs.check_data(data)
 
         self.update_rule = optim.RULES[update_rule]
-        self._takes_out = "out" in inspect.signature(self.update_rule).parameters  # a rule of one's own may do without
         self.optim_config = {} if optim_config is None else optim_config
+        check.known_keys("Solver", "optim_config", self.optim_config, optim.settings_known(update_rule))
         self.lr_decay = check.number("Solver", "lr_decay", lr_decay, above=0)
         self.batch_size = check.whole_number("Solver", "batch_size", batch_size, least=1)
         self.num_epochs = check.whole_number("Solver", "num_epochs", num_epochs)
@@ -132,6 +162,12 @@ class Solver:
         self.rng = draws.generator("Solver", rng)
         self.shuffle = bool(shuffle)
         self.schedule = inputs.check_schedule(schedule, self.lr_decay)
+        self.augmentation = inputs.check_kind("augmentation", augmentation, Augmentation)
+        self.average = inputs.check_kind("average", average, Average)
+        check.one_of("Solver", "keep", keep, ("best", "last"))
+        self.keep = "last" if self.X_val is None else keep
+        self._batches = Batches(self.X_train, self.y_train, self.augmentation)
+        self.groups = group_of_each(model.params, groups, update_rule, self.optim_config, self.schedule)
         self.hooks = inputs.check_hooks(hooks)
         self.progress = progress
         self.reduce_gradients = inputs.check_callable("reduce_gradients", reduce_gradients)
@@ -143,8 +179,6 @@ class Solver:
 
     def _reset(self) -> None:
         """Forget all training; the model's weights stay as they are."""
-        rule = self.update_rule.__name__
-        check.known_keys("Solver", "optim_config", self.optim_config, tuple(optim.DEFAULTS[rule]))
         self.epoch = 0
         self.iteration = 0
         self.first_epoch = 0  # where the present call of train, or the one to come, began
@@ -154,10 +188,8 @@ class Solver:
         self.loss_history: list[float] = []
         self.train_acc_history: list[float] = []
         self.val_acc_history: list[float] = []
-        self.optim_configs = {
-            name: optim.check_settings(rule, dict(self.optim_config), "Solver", "optim_config")
-            for name in self.model.params
-        }
+        self.optim_configs = settings_of_each(self.groups, options_of(self.model))
+        self.average_weights: Weights | None = None
         self.epoch_order = np.zeros(0, np.int64)
         self.last_weights: Weights | None = None  # while the model has the best ones, after training
         self.last_checkpoint: str | None = None
@@ -189,7 +221,13 @@ class Solver:
     @property
     def learning_rate(self) -> float:
         """The rate of the next step; the largest where parameters have several."""
-        return self._factor() * max(config["learning_rate"] for config in self.optim_configs.values())
+        progress = self.progress_share
+        return max(self.groups[name].factor(progress) * c["learning_rate"] for name, c in self.optim_configs.items())
+
+    @property
+    def progress_share(self) -> float:
+        """The share of the run that is done, from 0 to 1."""
+        return min(1.0, self.iteration / max(1, self.num_iterations))
 
     def train(self, stop_on_sigterm: bool = False) -> None:
         """Train to the end of ``num_epochs``, then give the model the weights with the best validation accuracy.
@@ -218,10 +256,14 @@ class Solver:
         if self.last_weights is not None:
             put(self.last_weights, self.model)
             self.last_weights = None
+        if self.average is not None and self.average_weights is None:
+            self.average_weights = self.average.start(self.model)
         self._stop_requested = False
         self._running_hooks = [*standard_hooks(self), *self.hooks]
         with HeldSignals(stop_on_sigterm) as held, ExitStack() as at_exit:
             at_exit.callback(self._running_hooks.clear)
+            at_exit.callback(self._batches.close)
+            at_exit.enter_context(options_restored(self.model))
             for hook in self._running_hooks:
                 at_exit.callback(hook.on_exit, self)
             self._tell("on_train_begin")
@@ -235,9 +277,10 @@ class Solver:
                     self._tell("on_epoch")
             self._tell("on_train_end")
             self._reached_goal = self.iteration >= self.num_iterations
-            if self.best_params and (self._reached_goal or self._stop_requested):
-                self.last_weights = weights_of(self.model)
-                put(copied(Weights(self.best_params, self.best_bn_params)), self.model)
+            if self._reached_goal or self._stop_requested:
+                own = weights_of(self.model)
+                put(copied(self._kept_weights()), self.model)
+                self.last_weights = own
         if held.signum:
             raise stopped_by(held.signum, self.iteration, self.num_iterations, self.last_checkpoint)
 
@@ -281,32 +324,41 @@ class Solver:
 
     def _step(self) -> None:
         """One update. Where it raises, the weights are as they were."""
-        batch = self._next_batch()
+        still = standing_still(self.model, self.groups, self.progress_share)
+        X, y = self._batches.take(self._batch(self.iteration), self._following())
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-            loss, grads = inputs.check_loss(self.model.loss(self.X_train[batch], self.y_train[batch]))
+            loss, grads = inputs.check_loss(self.model.loss(X, y))
+            del X
             if self.reduce_gradients is not None:
                 grads = self.reduce_gradients(grads)
             if not np.isfinite(loss):
                 raise NonFiniteLoss(f"the loss is {loss}", self.iteration + 1, self)
-            self._update(grads)
+            self._update(grads, still)
         self.loss_history.append(loss)
         self.iteration += 1
+        if self.average is not None and self.average_weights is not None:
+            self.average.update(self.average_weights, self.model, self.iteration, self.num_iterations)
 
-    def _next_batch(self) -> np.ndarray:
-        """The indices of the images of this step."""
+    def _batch(self, iteration: int) -> Wanted:
+        """The images of a step. The first step of an epoch draws the order of all."""
         N = len(self.y_train)
+        epoch, i = divmod(iteration, self.iterations_per_epoch)
         if not self.shuffle:
-            return draws.pick(self.rng, N, self.batch_size)
-        i = self.iteration % self.iterations_per_epoch
+            return Wanted(epoch, i * self.batch_size, draws.pick(self.rng, N, self.batch_size))
         if i == 0:
             self.epoch_order = draws.shuffled(self.rng, N)
         size, larger = divmod(N, self.iterations_per_epoch)  # the first ``larger`` batches have one image more
         start = i * size + min(i, larger)
-        return self.epoch_order[start : start + size + (i < larger)]
+        return Wanted(epoch, start, self.epoch_order[start : start + size + (i < larger)])
 
-    def _update(self, grads: dict[str, np.ndarray]) -> None:
-        """Move every parameter along its gradient, by the rule."""
-        params = self.model.params
+    def _following(self) -> Wanted | None:
+        """The images of the step after this one, where they are known already, that is within an epoch."""
+        is_epochs_last = (self.iteration + 1) % self.iterations_per_epoch == 0
+        return None if is_epochs_last or not self.shuffle else self._batch(self.iteration + 1)
+
+    def _update(self, grads: dict[str, np.ndarray], still: Set[str]) -> None:
+        """Move every parameter along its gradient, by its rule."""
+        params = {name: w for name, w in self.model.params.items() if name not in still}
         for name, w in params.items():
             if grads.get(name) is None:
                 raise ValueError(f"Solver: model.loss returned no gradient for the parameter {name!r}")
@@ -314,35 +366,45 @@ class Solver:
             check.shape("Solver", f"grads[{name!r}]", dw, w.shape, "the shape of the parameter")
             if not is_finite(dw):
                 raise NonFiniteLoss(f"the gradient of {name!r} holds NaN or infinity", self.iteration + 1, self)
-        factor = self._factor()
+        factors = {g.name: g.factor(self.progress_share) for g in {g.name: g for g in self.groups.values()}.values()}
         for name, w in params.items():
-            config = self.optim_configs[name]
-            base_rate = config["learning_rate"]
-            now = {**config, "learning_rate": base_rate * factor}
-            in_place = {"out": w} if self._takes_out and w.flags.writeable else {}
-            params[name], config = self.update_rule(w, grads[name], now, **in_place)
+            config, group = self.optim_configs[name], self.groups[name]
+            base_rate, rule = config["learning_rate"], self._rule(group)
+            now = {**config, "learning_rate": base_rate * factors[group.name]}
+            takes_out = "out" in inspect.signature(rule).parameters  # a rule of one's own may do without
+            in_place = {"out": w} if takes_out and w.flags.writeable else {}
+            self.model.params[name], config = rule(w, grads[name], now, **in_place)
             self.optim_configs[name] = {**config, "learning_rate": base_rate}
 
-    def _factor(self) -> float:
-        """The schedule's factor for the step to come."""
-        if self.schedule is None:
-            return 1.0
-        progress = min(1.0, self.iteration / max(1, self.num_iterations))
-        return check.number("Solver", f"schedule({progress:g})", self.schedule(progress), least=0)
+    def _rule(self, group: Group) -> Any:
+        """The group's rule; the solver's own may have been exchanged for a function of the user's."""
+        own = self.update_rule
+        return own if group.update_rule == own.__name__ else optim.RULES.get(group.update_rule, own)
 
     def _evaluate(self) -> None:
         """Look at the accuracies, keep the best weights, and close the epoch if this was its last step."""
-        train_acc = self.check_accuracy(self.X_train, self.y_train, num_samples=self.num_train_samples)
-        val_acc = self.check_accuracy(self.X_val, self.y_val, num_samples=self.num_val_samples)
-        self.train_acc_history.append(train_acc)
-        self.val_acc_history.append(val_acc)
-        if val_acc > self.best_val_acc or self.best_val_acc == 0:  # while nothing is right yet, the newest are best
-            self.best_val_acc = val_acc
-            self.best_params, self.best_bn_params = copied(weights_of(self.model))
+        with averaged(self.model, self.average, self.average_weights):
+            train_acc = self.check_accuracy(self.X_train, self.y_train, num_samples=self.num_train_samples)
+            self.train_acc_history.append(train_acc)
+            val_acc = 0.0
+            if self.X_val is not None:
+                val_acc = self.check_accuracy(self.X_val, self.y_val, num_samples=self.num_val_samples)
+                self.val_acc_history.append(val_acc)
+            # while nothing is right yet, the newest are best
+            if self.keep == "last" or val_acc > self.best_val_acc or self.best_val_acc == 0:
+                self.best_val_acc = val_acc
+                self.best_params, self.best_bn_params = copied(weights_of(self.model))
         if self.iteration % self.iterations_per_epoch == 0:
             self.epoch += 1
             for config in self.optim_configs.values():
                 config["learning_rate"] *= self.lr_decay
+
+    def _kept_weights(self) -> Weights:
+        """What the model is to have after training; not copied."""
+        if self.keep == "best" and self.best_params:
+            return Weights(self.best_params, self.best_bn_params)
+        with averaged(self.model, self.average, self.average_weights):
+            return weights_of(self.model)
 
     def _save_checkpoint(self) -> None:
         """Write the epoch's own checkpoint, if there is a ``checkpoint_name``."""

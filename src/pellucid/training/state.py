@@ -10,7 +10,8 @@ import numpy as np
 
 from pellucid import check, draws
 from pellucid.training.checkpoint import CheckpointError, load_checkpoint
-from pellucid.training.optim import DEFAULTS, check_settings
+from pellucid.training.groups import schedule_name
+from pellucid.training.optim import check_settings, settings_known
 from pellucid.training.weights import Weights, put, weights_of
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ def collect(solver: Solver) -> dict[str, Any]:
         "best_bn_params": solver.best_bn_params,
         "best_val_acc": solver.best_val_acc,
         "optim_configs": solver.optim_configs,
+        "average": None if solver.average_weights is None else list(solver.average_weights),
         "epoch_order": solver.epoch_order,
         **{name: np.asarray(getattr(solver, name), np.float64) for name in HISTORIES},
         **{name: getattr(solver, name) for name in COUNTERS},
@@ -110,20 +112,24 @@ def _of_a_solver(path: str | os.PathLike[str]) -> dict[str, Any]:
 def _settings(solver: Solver) -> dict[str, Any]:
     """What must be the same for a run to go on as if it had never stopped."""
     rule = solver.update_rule.__name__
-    config = {key: value for key, value in solver.optim_config.items() if key in DEFAULTS[rule]}
+    config = {key: value for key, value in solver.optim_config.items() if key in settings_known(rule)}
     return {
         "update_rule": rule,
         "optim_config": check_settings(rule, config, "Solver"),
+        "groups": {name: group.described() for name, group in solver.groups.items() if group.name},
         "lr_decay": solver.lr_decay,
-        "schedule": getattr(solver.schedule, "__name__", type(solver.schedule).__name__) if solver.schedule else None,
+        "schedule": schedule_name(solver.schedule),
+        "augmentation": repr(solver.augmentation),
+        "average": repr(solver.average),
+        "keep": solver.keep,
         "batch_size": solver.batch_size,
         "shuffle": solver.shuffle,
         "num_train_samples": solver.num_train_samples,
         "num_val_samples": solver.num_val_samples,
         "number of training images": len(solver.y_train),
-        "number of validation images": len(solver.y_val),
+        "number of validation images": 0 if solver.X_val is None else len(solver.y_val),
         "training data": _fingerprint(solver.X_train, solver.y_train),
-        "validation data": _fingerprint(solver.X_val, solver.y_val),
+        "validation data": None if solver.X_val is None else _fingerprint(solver.X_val, solver.y_val),
         **{
             f"{name}'s random numbers": "NumPy's global state" if rng is None else type(rng.bit_generator).__name__
             for name, rng in _sources(solver).items()
@@ -190,6 +196,7 @@ def _attributes(saved: dict[str, Any], model: Any) -> tuple[Weights, dict[str, A
             }
             for name, w in params.items()
         },
+        "average_weights": _average_weights(saved.get("average"), params),
         "epoch_order": np.array(saved["epoch_order"]),
         "last_weights": None,
         **{name: saved[name].tolist() for name in HISTORIES},
@@ -197,6 +204,13 @@ def _attributes(saved: dict[str, Any], model: Any) -> tuple[Weights, dict[str, A
     }
     last = {name: _array_like(params[name], array) for name, array in saved["params"].items()}
     return Weights(last, _own(saved["bn_params"])), attributes
+
+
+def _average_weights(saved: Any, params: dict[str, np.ndarray]) -> Weights | None:
+    if saved is None:
+        return None
+    arrays, statistics = saved
+    return Weights({name: _array_like(w, arrays[name]) for name, w in params.items()}, _own(statistics))
 
 
 def _own(bn_params: list[dict[str, np.ndarray]]) -> list[dict[str, np.ndarray]]:
