@@ -76,15 +76,17 @@ def test_what_is_neither_name_nor_path_is_refused(what, error):
         open_dataset(what)
 
 
-@pytest.mark.parametrize("given", [{"size": (4, 4)}, {"fit": "pad"}, {"max_broken": 0.1}])
+@pytest.mark.parametrize("given", [{"size": (4, 4)}, {"fit": "pad"}, {"max_broken": 0.1}, {"cache": "x.npy"}])
 def test_what_is_for_pictures_is_refused_for_other_data(given):
     name = next(iter(given))
-    with pytest.raises(ValueError, match=f"open_dataset: {name} is .* digits has a size of its own.*leave it out"):
+    with pytest.raises(
+        ValueError, match=f"open_dataset: {name} is .* digits is no folder of pictures .*leave {name} out"
+    ):
         open_dataset("digits", **given)
 
 
 def test_usual_values_are_taken_by_all_data():
-    assert len(open_dataset("digits", size=None, fit="crop", max_broken=0.0).X_train) == 1500
+    assert len(open_dataset("digits", size=None, fit="crop", max_broken=0.0, cache=None).X_train) == 1500
 
 
 @pytest.mark.parametrize(

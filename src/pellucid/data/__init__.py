@@ -2,8 +2,8 @@
 
 In reading order: ``byte_images`` (bytes that look like floats), ``dataset`` (parts and splits), ``places``,
 ``catalogue`` and ``fetch`` (where files are and how they get there), ``cifar10``, ``idx`` and ``digits`` (readers of
-known files), ``pictures``, ``listing``, ``layout``, ``decoding`` and ``folder`` (image folders and zips), ``sources``
-(one door).
+known files), ``pictures``, ``listing``, ``layout``, ``decoding``, ``cache`` and ``folder`` (image folders and zips),
+``sources`` (one door).
 """
 
 from pellucid.data.byte_images import ByteImages

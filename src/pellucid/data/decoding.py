@@ -100,6 +100,8 @@ class Decoder:
             except BaseException:
                 pool.shutdown(wait=False, cancel_futures=True)
                 raise
+        if len(self.skipped) == self.total:
+            raise self._too_many(done)
 
     def _decode_chunk(self, files: Sequence[Name], shape: tuple[int, int, int]) -> tuple[np.ndarray, list[Skipped]]:
         """The sound pictures among a few, and the broken ones."""

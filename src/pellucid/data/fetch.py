@@ -22,6 +22,7 @@ from typing import IO, Any
 from urllib.parse import urlsplit
 
 from pellucid.data.catalogue import Entry, RemoteFile
+from pellucid.data.locks import try_lock
 from pellucid.data.places import VARIABLE, data_folder
 
 Progress = Callable[[int, int], object]
@@ -138,7 +139,7 @@ def _part_file(folder: Path, name: str) -> Iterator[Path]:
     except OSError as error:
         raise OSError(f"{folder} cannot be written to ({error}); set {VARIABLE} to a folder that can") from error
     with lock:
-        if _try_lock(lock):
+        if try_lock(lock):
             yield folder / f"{name}.part"
             return
         own = folder / f"{name}.{uuid.uuid4().hex}.part"
@@ -146,22 +147,6 @@ def _part_file(folder: Path, name: str) -> Iterator[Path]:
             yield own
         finally:
             own.unlink(missing_ok=True)
-
-
-def _try_lock(file: IO[bytes]) -> bool:
-    """Lock the file, if nobody else has. The system lets go of the lock when the file is closed or the process ends."""
-    try:
-        if sys.platform == "win32":
-            import msvcrt
-
-            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
-        else:
-            import fcntl
-
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return False
-    return True
 
 
 def _download_checked(url: str, part: Path, file: RemoteFile, progress: Progress | None, timeout_s: float) -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,14 +13,18 @@ import numpy as np
 from pellucid import check
 from pellucid.data import places
 from pellucid.data.byte_images import ByteImages
+from pellucid.data.cache import cache_name, fingerprint_of, make_cache, open_cache
 from pellucid.data.dataset import Dataset, fixed_order
 from pellucid.data.decoding import Decoder, Progress, Skipped, short_name
 from pellucid.data.layout import Layout, Name, find_layout
 from pellucid.data.listing import FolderListing, Listing, ZipListing
+from pellucid.data.memory import available_bytes
 from pellucid.data.pictures import FITS
 
 # Where there is no test part, one picture in so many is set aside for it.
 TEST_SHARE = 10
+# Pixels that take more than this share of the available memory are kept in a file: the network needs room, too.
+MEMORY_SHARE = 0.5
 Parts = dict[str, list[tuple[Name, int]]]
 
 
@@ -29,6 +34,7 @@ def load_image_folder(
     size: tuple[int, int] | None = None,
     fit: str = "crop",
     max_broken: float = 0.0,
+    cache: Any = None,
     progress: Progress | None = None,
     threads: int | None = None,
 ) -> Dataset:
@@ -49,6 +55,12 @@ def load_image_folder(
         cut short, moves, has more than 64 million pixels or 256 MB, or lies in a class's folder and is no picture of
         the four formats. Such files are left out and named in ``Dataset.skipped``. 0: the first one is an error. Links
         out of the folder, devices and the like are always errors.
+    cache : where to keep the decoded pixels, for data larger than memory and for a start without decoding. The name of
+        a file, ``*.npy``, which ``numpy.load(..., mmap_mode="r")`` opens, or a folder to keep it in. The images are
+        then a memory map of the file. It is used again when neither the pictures' names, sizes and times of change nor
+        size, fit and max_broken have changed, and made anew otherwise, or when it is damaged. None: the pixels are kept
+        in memory if they take less than half of what is available, else cached in ``$PELLUCID_DATA`` or the user's
+        cache folder.
     progress : called as ``progress(done_pictures, total_pictures)``.
     threads : how many threads decode; None takes one for each processor. The result does not depend on it.
 
@@ -61,7 +73,7 @@ def load_image_folder(
     Raises
     ------
     FileNotFoundError; ValueError naming the file for whatever is not as it should be, where more than ``max_broken``
-    are broken, or where a class has lost all its pictures.
+    are broken, or where a class has lost all its pictures; OSError where the cache cannot be written.
     """
     where = "load_image_folder"
     source = places.existing(where, "path", path)
@@ -69,6 +81,7 @@ def load_image_folder(
     _check_fit(where, fit, wanted)
     share = check.number(where, "max_broken", max_broken, least=0, most=1)
     count = check.whole_number(where, "threads", (os.cpu_count() or 1) if threads is None else threads, least=1)
+    cache_path = None if cache is None else _checked_cache(where, cache, source)
     if not source.is_dir():
         places.regular_file_size(where, source)
     listing: Listing = FolderListing(where, source) if source.is_dir() else ZipListing(where, source)
@@ -78,7 +91,7 @@ def load_image_folder(
         parts = _ordered_parts(layout)
         strangers = [(short_name(file), "is no picture by its name") for file in layout.strangers]
         decoder = Decoder(where, listing, list(_flat(parts)), wanted, fit, share, count, strangers)
-        pixels, skipped = _in_memory(decoder, progress)
+        pixels, skipped = _decoded(decoder, source, cache_path, progress)
     finally:
         listing.close()
     kept = _without(parts, skipped)
@@ -123,7 +136,47 @@ def _flat(parts: Parts) -> Iterator[Name]:
             yield file
 
 
-def _in_memory(decoder: Decoder, progress: Progress | None) -> tuple[np.ndarray, list[Skipped]]:
+def _checked_cache(where: str, cache: Any, source: Path) -> Path:
+    """The cache's file, or the folder to keep it in."""
+    path = places.as_path(where, "cache", cache)
+    if path.suffix != ".npy" and path.is_file():
+        raise ValueError(f"{where}: cache is the file {str(path)!r}; it must be a name that ends in .npy, or a folder")
+    if source.is_dir() and path.resolve().is_relative_to(source.resolve()):
+        raise ValueError(f"{where}: cache is {str(path)!r}, in the folder of the pictures; put it elsewhere")
+    return path
+
+
+def _decoded(
+    decoder: Decoder, source: Path, cache: Path | None, progress: Progress | None
+) -> tuple[np.ndarray, Sequence[Skipped]]:
+    """All sound pictures, uint8 (N, H, W, 3), in memory or in a cache, and the broken ones."""
+    if cache is None and not _is_large(decoder):
+        return _in_memory(decoder, progress)
+    settings = {"size": decoder.size, "fit": decoder.fit, "max_broken": decoder.max_broken}
+    folder = places.data_folder() / "decoded" if cache is None else cache
+    path = folder if folder.suffix == ".npy" and not folder.is_dir() else folder / cache_name(source, settings)
+    files = ((short_name(file), decoder.listing.stamp(file)) for file in decoder.files)
+    fingerprint = fingerprint_of({**settings, "skipped": decoder.skipped}, files)
+    found = open_cache(path, fingerprint)
+    if found is None:
+
+        def fill(write: Callable[[np.ndarray], object]) -> tuple[Skipped, ...]:
+            decoder.decode_all(write, progress)
+            return tuple(decoder.skipped)
+
+        found = make_cache(decoder.where, path, fingerprint, len(decoder.files), decoder.picture_shape(), fill)
+    pixels, record = found
+    return pixels, record.skipped
+
+
+def _is_large(decoder: Decoder) -> bool:
+    """Whether the pixels take more than their share of the memory that is available."""
+    available = available_bytes()
+    needed = len(decoder.files) * math.prod(decoder.picture_shape())
+    return available is not None and needed > available * MEMORY_SHARE
+
+
+def _in_memory(decoder: Decoder, progress: Progress | None) -> tuple[np.ndarray, Sequence[Skipped]]:
     """All sound pictures, uint8 (N, H, W, 3), and the broken ones."""
     pixels = np.empty((len(decoder.files), *decoder.picture_shape()), np.uint8)
     filled = 0
@@ -137,7 +190,7 @@ def _in_memory(decoder: Decoder, progress: Progress | None) -> tuple[np.ndarray,
     return pixels[:filled], decoder.skipped
 
 
-def _without(parts: Parts, skipped: list[Skipped]) -> Parts:
+def _without(parts: Parts, skipped: Sequence[Skipped]) -> Parts:
     """The parts without the broken files."""
     names = {name for name, _ in skipped}
     return {part: [file for file in files if short_name(file[0]) not in names] for part, files in parts.items()}
@@ -163,7 +216,7 @@ def _check_losses(
 
 
 def _dataset(
-    source: Path, classes: tuple[str, ...], parts: Parts, pixels: np.ndarray, skipped: list[Skipped]
+    source: Path, classes: tuple[str, ...], parts: Parts, pixels: np.ndarray, skipped: Sequence[Skipped]
 ) -> Dataset:
     """The parts, each a view of its stretch of the pictures."""
     images, labels, start = {}, {}, 0

@@ -23,6 +23,7 @@ def open_dataset(
     size: tuple[int, int] | None = None,
     fit: str = "crop",
     max_broken: float = 0.0,
+    cache: Any = None,
     fetch: bool = True,
     progress: Progress | None = None,
 ) -> Dataset:
@@ -33,8 +34,8 @@ def open_dataset(
     what : "cifar10", "mnist", "fashion-mnist" or "digits"; or the path of a folder or zip file of pictures, of
         CIFAR-10's binary archive or its folder, or of a folder with MNIST's four files. A name wins over a folder that
         is called like it: write ``./mnist`` for that.
-    size, fit, max_broken : how pictures become one size, and how many may be broken; only for folders and zip files of
-        pictures: see ``load_image_folder``.
+    size, fit, max_broken, cache : how pictures become one size, how many may be broken, and where to keep them decoded;
+        only for folders and zip files of pictures: see ``load_image_folder``.
     fetch : download a data set that is asked for by name and is not on this machine. False gives an error instead,
         which says how to get it.
     progress : called as ``progress(done, total)``, in bytes while downloading, in pictures while decoding them.
@@ -44,7 +45,7 @@ def open_dataset(
     FileNotFoundError, ValueError, and OSError where a download fails.
     """
     where = "open_dataset"
-    for_pictures = {"size": size, "fit": fit, "max_broken": max_broken}
+    for_pictures: dict[str, Any] = {"size": size, "fit": fit, "max_broken": max_broken, "cache": cache}
     if isinstance(what, str) and what in CATALOGUE:
         _not_for_pictures(where, what, for_pictures)
         return _by_name(what, fetch, progress)
@@ -56,7 +57,7 @@ def open_dataset(
     else:
         kind = _file_kind(where, path)
     if kind is None:
-        return load_image_folder(path, size=size, fit=fit, max_broken=max_broken, progress=progress)
+        return load_image_folder(path, **for_pictures, progress=progress)
     _not_for_pictures(where, str(path), for_pictures)
     return kind(path)
 
@@ -74,11 +75,11 @@ def _by_name(name: str, fetch: bool, progress: Progress | None) -> Dataset:
 
 def _not_for_pictures(where: str, name: str, given: dict[str, Any]) -> None:
     """Refuse what only folders of pictures need, where it was given."""
-    for argument, usual in (("size", None), ("fit", "crop"), ("max_broken", 0)):
+    for argument, usual in (("size", None), ("fit", "crop"), ("max_broken", 0), ("cache", None)):
         if given[argument] != usual:
             raise ValueError(
-                f"{where}: {argument} is {given[argument]!r}, but {name} has a size of its own; {argument} is for "
-                "folders of pictures: leave it out"
+                f"{where}: {argument} is {given[argument]!r}, but {name} is no folder of pictures and has a size "
+                f"of its own; leave {argument} out"
             )
 
 
