@@ -76,6 +76,19 @@ def test_the_file_can_be_read_while_training_goes_on(tmp_path):
     assert seen == [1, 2, 3]
 
 
+def test_a_run_without_validation_also_when_it_is_resumed(tmp_path):
+    data = {name: part for name, part in blobs().items() if "val" not in name}
+    for stop in (4, 0):
+        solver = make(tmp_path / "m", [StopAt(stop)], data, checkpoint_path=tmp_path / "c")
+        if not stop:
+            solver.resume(tmp_path / "c")
+        solver.train()
+    epochs = read_metrics(tmp_path / "m").epochs
+    np.testing.assert_array_equal(epochs.train_accuracy, solver.train_acc_history)
+    assert np.isnan(epochs.val_accuracy).all()
+    assert len(epochs.step) == 4
+
+
 def test_a_fresh_run_replaces_the_file(tmp_path):
     write(tmp_path / "m", STEP | {"step": 900})
     make(tmp_path / "m", num_epochs=1).train()

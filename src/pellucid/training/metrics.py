@@ -5,8 +5,9 @@ One JSON object a line. null stands where something was not measured:
     {"kind": "step", "step": 7, "epoch": 0.28, "loss": 1.93, "learning_rate": 0.1, "images_per_s": 912.0, "time_s": 8.1}
     {"kind": "epoch", "epoch": 1, "step": 25, "train_accuracy": 0.41, "val_accuracy": 0.4, "time_s": 29.6}
 
-``loss`` and ``learning_rate`` are those of the step itself. ``time_s`` is what one waits: all of ``train`` so far, with
-evaluation and saving, over all resumptions. ``images_per_s`` is of training alone: see `Pace`.
+``loss`` and ``learning_rate`` are those of the step itself; of several learning rates, the largest. ``time_s`` is what
+one waits: all of ``train`` so far, with evaluation and saving, over all resumptions. ``images_per_s`` is of training
+alone: see `Pace`.
 """
 
 from __future__ import annotations
