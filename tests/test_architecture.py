@@ -20,8 +20,10 @@ LEVELS = [
     "layers",
     "models",
     "training",
+    "recipes",
     "inspect",
     "checks",
+    "extras",
     "cli",
     "cs231n",
 ]
