@@ -1,18 +1,21 @@
 """Training: update rules, schedules, the Solver, its hooks, and checkpoints that resume to the bit.
 
-Reading order: optim, schedules, groups, augmentation, batches, weights, averaging, views, scoring, checkpoint,
-interrupt, hooks, state, solver.
+Reading order: optim, schedules, groups, weights, updating, augmentation, batches, averaging, views, scoring,
+checkpoint, interrupt, hooks, metrics, curves, report, state, solver.
 """
 
 from pellucid.training import optim, schedules
 from pellucid.training.augmentation import Augmentation
 from pellucid.training.averaging import Average
 from pellucid.training.checkpoint import CheckpointError, load_checkpoint, save_checkpoint
+from pellucid.training.curves import CurvesHook
 from pellucid.training.hooks import CheckpointHook, Hook, PrintHook
 from pellucid.training.interrupt import Terminated
+from pellucid.training.metrics import Metrics, MetricsHook, read_metrics
 from pellucid.training.nonfinite import NonFiniteLoss
 from pellucid.training.optim import adam, adamw, muon, nesterov, rmsprop, sgd, sgd_momentum
 from pellucid.training.progress import ProgressHook
+from pellucid.training.report import ClassReport, Report, evaluate
 from pellucid.training.scoring import accuracy
 from pellucid.training.solver import Solver
 from pellucid.training.state import load_weights
@@ -23,21 +26,28 @@ __all__ = [
     "Average",
     "CheckpointError",
     "CheckpointHook",
+    "ClassReport",
+    "CurvesHook",
     "Hook",
+    "Metrics",
+    "MetricsHook",
     "NonFiniteLoss",
     "PrintHook",
     "ProgressHook",
+    "Report",
     "Solver",
     "Terminated",
     "Views",
     "accuracy",
     "adam",
     "adamw",
+    "evaluate",
     "load_checkpoint",
     "load_weights",
     "muon",
     "nesterov",
     "optim",
+    "read_metrics",
     "rmsprop",
     "save_checkpoint",
     "schedules",

@@ -16,7 +16,6 @@ from pellucid.training.augmentation import Augmentation
 from pellucid.training.averaging import Average, averaged
 from pellucid.training.batches import Batches, Wanted
 from pellucid.training.groups import (
-    Group,
     group_of_each,
     options_of,
     options_restored,
@@ -28,7 +27,8 @@ from pellucid.training.interrupt import HeldSignals, stopped_by
 from pellucid.training.nonfinite import NonFiniteLoss
 from pellucid.training.schedules import Schedule
 from pellucid.training.scoring import accuracy
-from pellucid.training.weights import Weights, copied, is_finite, not_finite, put, weights_of
+from pellucid.training.updating import check_gradients, update
+from pellucid.training.weights import Weights, copied, not_finite, put, weights_of
 
 
 class Solver:
@@ -357,29 +357,13 @@ class Solver:
         return None if is_epochs_last or not self.shuffle else self._batch(self.iteration + 1)
 
     def _update(self, grads: dict[str, np.ndarray], still: Set[str]) -> None:
-        """Move every parameter along its gradient, by its rule."""
-        params = {name: w for name, w in self.model.params.items() if name not in still}
-        for name, w in params.items():
-            if grads.get(name) is None:
-                raise ValueError(f"Solver: model.loss returned no gradient for the parameter {name!r}")
-            dw = np.asarray(grads[name])
-            check.shape("Solver", f"grads[{name!r}]", dw, w.shape, "the shape of the parameter")
-            if not is_finite(dw):
-                raise NonFiniteLoss(f"the gradient of {name!r} holds NaN or infinity", self.iteration + 1, self)
-        factors = {g.name: g.factor(self.progress_share) for g in {g.name: g for g in self.groups.values()}.values()}
-        for name, w in params.items():
-            config, group = self.optim_configs[name], self.groups[name]
-            base_rate, rule = config["learning_rate"], self._rule(group)
-            now = {**config, "learning_rate": base_rate * factors[group.name]}
-            takes_out = "out" in inspect.signature(rule).parameters  # a rule of one's own may do without
-            in_place = {"out": w} if takes_out and w.flags.writeable else {}
-            self.model.params[name], config = rule(w, grads[name], now, **in_place)
-            self.optim_configs[name] = {**config, "learning_rate": base_rate}
-
-    def _rule(self, group: Group) -> Any:
-        """The group's rule; the solver's own may have been exchanged for a function of the user's."""
-        own = self.update_rule
-        return own if group.update_rule == own.__name__ else optim.RULES.get(group.update_rule, own)
+        """Move every parameter that does not stand still along its gradient."""
+        moving = {name: w for name, w in self.model.params.items() if name not in still}
+        broken = check_gradients(moving, grads)
+        if broken is not None:
+            raise NonFiniteLoss(f"the gradient of {broken!r} holds NaN or infinity", self.iteration + 1, self)
+        rule, progress = self.update_rule, self.progress_share
+        update(self.model.params, list(moving), grads, self.groups, self.optim_configs, rule, progress)
 
     def _evaluate(self) -> None:
         """Look at the accuracies, keep the best weights, and close the epoch if this was its last step."""
