@@ -51,7 +51,7 @@ class ProgressHook(Hook):
         if solver.val_acc_history:
             figures.append(f"val {solver.val_acc_history[-1]:.4f}")
         if speed:
-            images_per_step = min(solver.batch_size, len(solver.y_train)) if solver.shuffle else solver.batch_size
+            images_per_step = len(solver.y_train) / solver.iterations_per_epoch if solver.shuffle else solver.batch_size
             figures.append(f"{speed * images_per_step:,.0f} images/s")
         self._bar.update(self._task, completed=solver.iteration, figures=" ".join(figures))
 
