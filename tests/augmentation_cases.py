@@ -42,7 +42,7 @@ def changed_by_kernel(pixels, chosen, moves, tones, mean, scale, side):
     H, W, C = pixels.shape[1:]
     out = np.empty((len(chosen), H, W, C), mean.dtype)
     flat = [np.ascontiguousarray(a).reshape(-1) for a in (moves, tones.astype(mean.dtype), mean)]
-    augment(pixels.reshape(-1), chosen, *flat, scale, H, W, C, side, out.reshape(-1), 2)
+    augment(pixels.reshape(-1), chosen, *flat, np.tile(scale, W), H, W, C, side, out.reshape(-1), 2)
     return out
 
 

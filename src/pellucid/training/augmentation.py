@@ -141,7 +141,7 @@ def changed(X: Any, chosen: np.ndarray, changes: Changes, cutout: int) -> np.nda
     moves, tones = np.ascontiguousarray(changes.moves), changes.tones.astype(mean.dtype)
     # on one thread, beside the kernels of the step in progress rather than in turn with them
     augment.on_one_thread(
-        flat(pixels), chosen.astype(np.int64), flat(moves), flat(tones), flat(mean), scale, H, W, C, cutout,
-        flat(out), 1,
+        flat(pixels), chosen.astype(np.int64), flat(moves), flat(tones), flat(mean), np.tile(scale, W), H, W, C,
+        cutout, flat(out), 1,
     )  # fmt: skip
     return out.transpose(0, 3, 1, 2)
