@@ -11,7 +11,7 @@ from pellucid import cli
 
 def test_help_names_every_command(pellucid):
     text = pellucid("--help").stdout
-    for command in ("train", "check", "filters", "data", "explain"):
+    for command in ("train", "recipes", "recipe", "evaluate", "runs", "plot", "check", "filters", "data", "explain"):
         assert command in text
     assert "--learning-rate" in pellucid("train", "--help").stdout
 

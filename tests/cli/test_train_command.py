@@ -11,9 +11,11 @@ import pytest
 from PIL import Image
 
 from conftest import PROGRAM
+from pellucid import recipes
 from pellucid.training import load_weights
+from pellucid.training.metrics import read_metrics
 
-QUICK = ("--epochs", 1, "--hidden", 20, "--filters", 4, "--filter-size", 3)
+QUICK = ("--epochs", 1, "--hidden", 20, "--filters", 4, "--filter-size", 3, "--threads", 1)
 
 
 def files(folder):
@@ -25,13 +27,16 @@ def test_the_main_job(pellucid):
     folder = pellucid.folder / "runs" / "demo"
     assert files(folder) == [
         "checkpoint.safetensors",
+        "confusion.png",
+        "evaluation.json",
+        "metrics.jsonl",
         "result.json",
         "run.json",
         "run.lock",
         "train.png",
         "weights.png",
     ]
-    for name in ("train.png", "weights.png"):
+    for name in ("train.png", "weights.png", "confusion.png"):
         with Image.open(folder / name) as picture:
             assert min(picture.size) > 300
     result = json.loads((folder / "result.json").read_text())
@@ -47,9 +52,15 @@ def test_the_main_job(pellucid):
     assert {array.dtype for array in params.values()} == {np.dtype(np.float32)}
     assert np.mean(info["loss_history"][-10:]) < 0.5 * info["loss_history"][0]
     record = json.loads((folder / "run.json").read_text())
-    assert record["settings"]["hidden"] == [500]
-    assert record["settings"]["seed"] == 231
+    assert record["format"] == 2
+    assert record["recipe"] == recipes.load("tutorial").with_changes({"train.epochs": 6}).resolved()
+    assert record["seed"] == 231 and record["data"] == "digits"
     assert {"python", "numpy", "pellucid"} <= record["versions"].keys()
+    assert record["machine"].keys() == {"system", "processor", "cores", "threads"}
+    assert result["test_accuracy_plain"] == result["test_accuracy"] and result["train_time_s"] > 0
+    metrics = read_metrics(folder / "metrics.jsonl")
+    assert metrics.epochs.epoch.tolist() == [0, 1, 2, 3, 4, 5, 6]
+    assert len(metrics.steps.step) == result["iterations"]
 
 
 def test_the_default_run_folder_is_the_first_free_number(pellucid):
@@ -90,13 +101,33 @@ BAD = {
     "negative rate": (("digits", "--learning-rate", -1), "--learning-rate is -1.0; it must be above 0"),
     "batch of nothing": (("digits", "--batch-size", 0), "--batch-size is 0; it must be at least 1"),
     "too many to validate": (("digits", "--validation", 5000), "5000"),
-    "no filters": (("digits", "--filters", 0), "num_filters is 0; it must be at least 1"),
+    "no filters": (("digits", "--filters", 0), "--filters is 0; it must be at least 1"),
     "rubbish for a number": (("digits", "--seed", "abc"), "'abc' is not a whole number"),
     "scale of nothing": (("digits", "--scale", 0), "scale is 0"),
-    "two hidden layers": (("digits", "--hidden", 10, 20), "--hidden has 2 numbers; three-layer has one hidden layer"),
-    "dropout where there is none": (("digits", "--keep", 0.5), "--keep are for fully-connected"),
+    "two hidden layers": (("digits", "--hidden", 10, 20), "--hidden is [10, 20]; it must have 1 value"),
+    "dropout where there is none": (("digits", "--keep", 0.5), "[network] (three-layer) has the unknown key '--keep'"),
+    "unknown recipe": (("digits", "--recipe", "tutoral"), "recipe tutoral: there is none (did you mean 'tutorial'?)"),
+    "no such recipe file": (("digits", "--recipe", "mine.toml"), "recipe mine.toml: there is no such file"),
+    "unknown key": (
+        ("digits", "--set", "train.epoch=3"),
+        "[train] has the unknown key 'epoch' (did you mean 'epochs'?)",
+    ),
+    "unknown table": (("digits", "--set", "tran.epochs=3"), "did you mean 'train'?"),
+    "wrong type": (("digits", "--set", "train.epochs=two"), "train.epochs is 'two', a str; it must be an integer"),
+    "no change": (("digits", "--set", "train.epochs"), "--set: 'train.epochs' is no change"),
+    "no TOML": (("digits", "--set", "network.hidden=[1"), "the value is not TOML"),
+    "twice": (("digits", "--epochs", 2, "--set", "train.epochs=3"), "train.epochs is given twice"),
+    "network and images": (("digits", "--recipe", "94"), "Network"),
+    "shift larger than the images": (("digits", "--set", "augment.shift=9"), "shift is 9"),
+    "patterns that match nothing": (
+        ("digits", "--set", "optimizer.groups.a={params='conv*.w'}"),
+        "no parameter has the name 'conv*.w'",
+    ),
+    "batch that cannot fit": (("digits", "--memory", 0.01), "needs about"),
+    "memory of nothing": (("digits", "--memory", 0), "--memory is 0.0; it must be above 0"),
     "resume without a folder": (("digits", "--resume"), "--resume needs --run"),
     "resume nothing": (("--resume", "--run", "nowhere"), "there is no run in nowhere"),
+    "resume with a recipe": (("--resume", "--run", "x", "--recipe", "94"), "leave --recipe out"),
     "resume and overwrite": (("--resume", "--overwrite", "--run", "x"), "give one of them"),
 }
 
@@ -117,7 +148,7 @@ def test_a_run_folder_that_exists(pellucid):
     assert "--resume" in done.stderr and "--overwrite" in done.stderr
     assert {path.name: path.read_bytes() for path in (pellucid.folder / "r").iterdir()} == before
     pellucid("train", "digits", "--run", "r", "--overwrite", "--seed", 5, *QUICK)
-    assert json.loads((pellucid.folder / "r" / "run.json").read_text())["settings"]["seed"] == 5
+    assert json.loads((pellucid.folder / "r" / "run.json").read_text())["seed"] == 5
 
 
 def test_a_folder_that_is_no_run_is_never_overwritten(pellucid):
@@ -146,7 +177,7 @@ def start(pellucid, *arguments):
     )
 
 
-LONG = ("digits", "--hidden", 50, "--filters", 8, "--epochs", 30, "--print-every", 1)
+LONG = ("digits", "--hidden", 50, "--filters", 8, "--epochs", 30, "--print-every", 1, "--threads", 1)
 
 
 @pytest.fixture(scope="module")
@@ -183,7 +214,7 @@ def test_a_stopped_run_goes_on_to_the_same_bits(pellucid, uninterrupted, signum)
 def test_resuming_with_other_settings_is_refused(pellucid):
     pellucid("train", "digits", "--run", "r", *QUICK)
     done = pellucid("train", "digits", "--run", "r", "--resume", "--batch-size", 7, status=2)
-    assert "batch_size is 50 there, not 7" in done.stderr
+    assert "train.batch_size is 50 there, not 7" in done.stderr
     more = pellucid("train", "digits", "--run", "r", "--resume", "--epochs", 3)
     assert "(Epoch 3 / 3)" in more.stdout
 
@@ -256,11 +287,11 @@ def test_a_full_disk_gives_a_sentence(pellucid):
     done = pellucid("train", "digits", "--run", "r", status=2, preexec_fn=limit)
     assert "checkpoint.safetensors" in done.stderr
     assert "Traceback" not in done.stderr
-    assert files(pellucid.folder / "r") == ["run.json", "run.lock"]
+    assert files(pellucid.folder / "r") == ["metrics.jsonl", "run.json", "run.lock"]
 
 
 def test_help_answers_in_half_a_second(pellucid):
-    for arguments in (("--help",), ("train", "--help"), ("--version",)):
+    for arguments in (("--help",), ("train", "--help"), ("evaluate", "--help"), ("--version",)):
         times = []
         for _ in range(5):
             started = time.perf_counter()

@@ -9,7 +9,18 @@ from collections.abc import Sequence
 from cyclopts import App, CycloptsError, Parameter
 
 from pellucid import __version__
-from pellucid.cli.commands import check, data, explain, filters, train
+from pellucid.cli.commands import (
+    check,
+    data,
+    evaluate,
+    explain,
+    filters,
+    plot,
+    recipe,
+    recipes,
+    runs,
+    train,
+)
 
 USAGE_ERROR, FAILED, INTERRUPTED = 2, 1, 128
 """Exit statuses: bad input; a check or a training run that failed; plus the signal's number when a signal stopped
@@ -23,7 +34,7 @@ app = App(
     help_format="markdown",
     default_parameter=Parameter(negative=()),
 )
-for command in (train, check, filters, data, explain):
+for command in (train, recipes, recipe, evaluate, runs, plot, check, filters, data, explain):
     app.command(command)
 
 

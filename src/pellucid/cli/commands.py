@@ -21,8 +21,8 @@ def _whole(kind: Any, tokens: Sequence[Token]) -> Any:
 
 
 Whole = Annotated[int, Parameter(converter=_whole)]
-Rule = Literal["sgd", "sgd_momentum", "nesterov", "rmsprop", "adam", "adamw"]
-Network = Literal["three-layer", "two-layer", "fully-connected"]
+Rule = Literal["sgd", "sgd_momentum", "nesterov", "rmsprop", "adam", "adamw", "muon"]
+Network = Literal["three-layer", "two-layer", "fully-connected", "tutorial", "vgg", "resnet9", "resnet20", "airbench"]
 Schedule = Literal["constant", "step", "cosine", "triangle"]
 Normalization = Literal["none", "batchnorm", "layernorm"]
 
@@ -31,6 +31,8 @@ def train(
     data: str | None = None,
     /,
     *,
+    recipe: str | None = None,
+    set: Annotated[tuple[str, ...], Parameter(name="--set", consume_multiple=False)] = (),
     model: Network | None = None,
     epochs: Whole | None = None,
     batch_size: Whole | None = None,
@@ -51,63 +53,78 @@ def train(
     seed: Whole | None = None,
     threads: Whole | None = None,
     print_every: Whole | None = None,
+    cache: str | None = None,
+    memory: float | None = None,
+    tensorboard: bool = False,
     run: Path | None = None,
     resume: bool = False,
     overwrite: bool = False,
 ) -> int:
-    """Train a network and leave its checkpoint and figures in a run folder.
+    """Train a network by a recipe and leave its checkpoint, figures and report in a run folder.
 
-    The defaults are the tutorial's settings. The best weights on the validation images are kept; the test images are
-    looked at once, at the end. Ctrl-C finishes the step, saves and stops; --resume goes on with the same bits as if
-    nothing had happened.
+    A recipe says how the images are prepared, which network is trained and how: `pellucid recipes` lists them. Most
+    options below stand for one of its keys. The weights that the recipe keeps are evaluated once, at the end, on the
+    test images. Ctrl-C finishes the step, saves and stops; --resume goes on with the same bits as if nothing had
+    happened.
 
     Parameters
     ----------
     data
         A data set (cifar10, fashion-mnist, mnist, digits), a folder or zip of images a class, CIFAR-10's binary archive
         or folder, or a folder of IDX files. Not needed with --resume.
+    recipe
+        A recipe of the package by its name, or a TOML file (default tutorial).
+    set
+        Change one key of the recipe, --set train.epochs=4 or --set 'network.widths=[64, 128, 128]'; may be repeated.
     model
-        The network (default three-layer: conv, relu, 2x2 max pool, affine, relu, affine, softmax).
+        The network (network.name; the tutorial's is three-layer: conv, relu, 2x2 max pool, affine, relu, affine).
+        Another one starts from its own defaults.
     epochs
-        How often every training image is seen (default 1). May be raised with --resume.
+        How often every training image is seen (train.epochs). May be raised with --resume.
     batch_size
-        Images a step (default 50).
+        Images a step (train.batch_size).
     rule
-        Update rule (default adam).
+        Update rule (optimizer.rule).
     learning_rate
-        Size of a step (default 1e-3).
+        Size of a step (optimizer.learning_rate); groups of parameters may have rates of their own.
     lr_decay
-        Multiply the learning rate by this after every epoch (default 1).
+        Multiply the learning rate by this after every epoch (train.lr_decay).
     schedule
-        How the learning rate changes over the run (default constant).
+        How the learning rate changes over the run (schedule.name).
     reg
-        Strength of the L2 penalty on the weights (default 0.001).
+        Strength of the L2 penalty on the weights (loss.reg).
     filters
-        Filters of the convolution (default 32).
+        Filters of the tutorial's convolution (network.filters).
     filter_size
-        Height and width of a filter (default 7).
+        Height and width of a filter of it (network.filter_size).
     hidden
-        Units of the hidden layer (default 500); several for fully-connected, one number a layer.
+        Units of the hidden layer (network.hidden); several for fully-connected, one number a layer.
     normalization
-        Normalisation of the hidden layers, fully-connected only (default none).
+        Normalisation of the hidden layers, fully-connected only (network.normalization).
     keep
-        Dropout's probability to keep a unit, fully-connected only (default 1, no dropout).
+        Dropout's probability to keep a unit, fully-connected only (network.keep).
     weight_scale
-        Standard deviation of the initial weights (default 1e-3; 1e-2 for fully-connected).
+        Standard deviation of the initial weights (network.weight_scale).
     validation
-        How many training images to hold out (default a tenth, at most 1000).
+        How many training images to hold out (data.validation).
     image_size
-        Height and width to bring images to, for folders and zips of images of several sizes.
+        Height and width to bring images to, for folders and zips of images of several sizes (data.image_size).
     scale
-        What pixels are divided by after the mean image is subtracted (default: their standard deviation, so that they
-        are about 1 in size; the course leaves them as they are, 1).
+        What pixels are divided by after the mean image is subtracted (data.scale; the course leaves them as they are,
+        1).
     seed
-        For the initial weights, the order of the images and dropout (default 231).
+        For the initial weights, the order of the images, augmentation and dropout (default 231).
     threads
-        Threads for matrix products (default: all processors this process may use). May change with --resume, which
-        then no longer gives the same bits.
+        Threads to compute with (default: all processors this process may use). May change with --resume, which then no
+        longer gives the same bits.
     print_every
         Print the loss every so many steps (default 20).
+    cache
+        A file or folder to keep decoded pictures in, for folders and zips larger than memory.
+    memory
+        Refuse a batch that would need more than so many GB (default: what is available).
+    tensorboard
+        Write event files for TensorBoard into the run folder, too.
     run
         The run folder (default runs/NAME-NUMBER, the first that is free).
     resume
@@ -116,11 +133,94 @@ def train(
         Replace the run in the folder --run.
     """
     given = {key: value for key, value in locals().items() if value is not None}
-    for key in ("run", "resume", "overwrite"):
+    for key in ("recipe", "set", "run", "resume", "overwrite", "tensorboard", "memory"):
         given.pop(key, None)
-    from pellucid.cli.train import train_command
+    from pellucid.cli.train import Asked, train_command
 
-    return train_command(given, run, resume, overwrite)
+    return train_command(Asked(given, recipe, set, run, resume, overwrite, tensorboard, memory))
+
+
+def evaluate(
+    run: Path,
+    /,
+    *,
+    part: Literal["test", "val"] = "test",
+    which: Literal["best", "last"] = "best",
+    data: str | None = None,
+) -> int:
+    """Tell what the network of a run gets right: the accuracy of every class, and what is taken for what.
+
+    The table is printed; the run folder gets evaluation.json and confusion.png (evaluation-val.json and
+    confusion-val.png for the validation images).
+
+    Parameters
+    ----------
+    run
+        The run folder.
+    part
+        Which images: test, or val for those that were held out.
+    which
+        Which weights: those that the run kept, or those of its last step.
+    data
+        Where the run's data are now, if they have moved.
+    """
+    from pellucid.cli.evaluate import evaluate_command
+
+    return evaluate_command(run, part, which, data)
+
+
+def runs(folder: Path = Path("runs"), /) -> int:
+    """List the runs in a folder: recipe, data, epochs, accuracies, minutes, and whether they finished.
+
+    Parameters
+    ----------
+    folder
+        Where the run folders are.
+    """
+    from pellucid.cli.runs import runs_command
+
+    return runs_command(folder)
+
+
+def plot(
+    *run: Path,
+    out: Annotated[Path, Parameter(alias="-o")] = Path("runs.png"),
+    x: Literal["minutes", "epochs", "steps"] = "minutes",
+) -> int:
+    """Draw the loss and the accuracy of one run or several into one figure.
+
+    Parameters
+    ----------
+    run
+        Run folders.
+    out
+        The picture to write (PNG, JPEG, SVG or PDF).
+    x
+        What stands across.
+    """
+    from pellucid.cli.runs import plot_command
+
+    return plot_command(run, out, x)
+
+
+def recipes() -> int:
+    """List the recipes: what each is, what it costs, and what it gives."""
+    from pellucid.cli.recipe import recipes_command
+
+    return recipes_command()
+
+
+def recipe(name: str, /) -> int:
+    """Print a recipe, to be read or copied: `pellucid recipe 94 > mine.toml`.
+
+    Parameters
+    ----------
+    name
+        The recipe's name.
+    """
+    from pellucid.cli.recipe import recipe_command
+
+    return recipe_command(name)
 
 
 def check() -> int:

@@ -1,9 +1,12 @@
 """A run folder: one training run's settings, checkpoint, figures and result.
 
-run.json                  settings, seed, versions, machine; written when the run starts
+run.json                  recipe, data, seed, versions, machine; written when the run starts
 checkpoint.safetensors    everything needed to go on, and the best weights
-train.png, weights.png    the curves and the first layer's filters
+metrics.jsonl             loss, rate, speed and accuracies as training goes (pellucid.training.metrics)
+train.png, weights.png    the curves, drawn again while it trains; the first layer's filters
 result.json               what was reached; written at the end
+evaluation.json           accuracy by class and what was taken for what, for the test images;
+confusion.png             the same as a picture. evaluation-val.json and confusion-val.png for the validation images
 """
 
 from __future__ import annotations
@@ -20,22 +23,39 @@ from typing import Any
 
 from pellucid.files import write_atomically
 
-FORMAT = 1
-PACKAGES = ("pellucid", "numpy", "safetensors", "pillow", "scikit-learn")
+FORMAT = 2
+PACKAGES = ("pellucid", "numpy", "numba", "safetensors", "pillow", "scikit-learn")
 
 
 class RunFolder:
-    """The paths of one run. Making the object touches nothing."""
+    """The paths of one run. Making the object touches nothing.
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    Parameters
+    ----------
+    path : path
+    where : str
+        The command, for messages.
+    """
+
+    def __init__(self, path: Path, where: str = "train") -> None:
+        self.path, self.where = path, where
         self.record = path / "run.json"
         self.checkpoint = path / "checkpoint.safetensors"
+        self.metrics = path / "metrics.jsonl"
         self.curves = path / "train.png"
         self.weights = path / "weights.png"
         self.result = path / "result.json"
+        self.events = path / "tensorboard"
         self.lock = path / "run.lock"
         self._locked: Any = None
+
+    def evaluation(self, part: str) -> Path:
+        """Where the report of a part, test or val, stands."""
+        return self.path / ("evaluation.json" if part == "test" else f"evaluation-{part}.json")
+
+    def confusion(self, part: str) -> Path:
+        """Where its picture stands."""
+        return self.path / ("confusion.png" if part == "test" else f"confusion-{part}.png")
 
     @classmethod
     def next_free(cls, parent: Path, name: str) -> RunFolder:
@@ -63,9 +83,11 @@ class RunFolder:
         """Make the folder, empty of what an earlier run left, and record the settings."""
         self.path.mkdir(parents=True, exist_ok=True)
         self.hold()
-        for file in (self.record, self.checkpoint, self.curves, self.weights, self.result):
+        reports = [file(part) for part in ("test", "val") for file in (self.evaluation, self.confusion)]
+        for file in (self.record, self.checkpoint, self.metrics, self.curves, self.weights, self.result, *reports):
             file.unlink(missing_ok=True)
-        self.write(self.record, {"format": FORMAT, "settings": settings} | _surroundings())
+        shutil.rmtree(self.events, ignore_errors=True)
+        self.write(self.record, {"format": FORMAT} | settings | _surroundings(settings["threads"]))
 
     def hold(self) -> None:
         """Keep every other process out of this run until this one ends, however it ends."""
@@ -81,33 +103,74 @@ class RunFolder:
                 f"train: another process is training in {self.path}; wait for it or name another"
             ) from None
 
-    def recorded_settings(self) -> dict[str, Any]:
-        """The settings of the run in this folder."""
-        try:
-            record = json.loads(self.record.read_text(encoding="utf-8"))
-            number, settings = record["format"], record["settings"]
-        except FileNotFoundError:
-            raise FileNotFoundError(f"train: there is no run in {self.path}: {self.record} is missing") from None
-        except (ValueError, KeyError, TypeError) as error:
-            raise ValueError(f"train: {self.record} is damaged ({error!r}); start a new run") from None
+    def is_held(self) -> bool:
+        """Whether a process trains in this folder now. False on Windows, where nobody can tell."""
+        if os.name == "nt" or not self.lock.exists():
+            return False
+        import fcntl
+
+        with self.lock.open("a") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return True
+        return False
+
+    def recorded(self) -> dict[str, Any]:
+        """run.json of the run in this folder."""
+        record = self.read(self.record, missing=f"there is no run in {self.path}")
+        number = record.get("format")
+        if number == 1:
+            raise ValueError(
+                f"{self.where}: {self.record} has format 1, of an older pellucid without recipes; go on with that "
+                f"version, or start a new run. This one reads format {FORMAT}"
+            )
         if number != FORMAT:
-            raise ValueError(f"train: {self.record} has format {number}; this version of pellucid reads {FORMAT}")
-        return settings
+            raise ValueError(
+                f"{self.where}: {self.record} has format {number!r}; this version of pellucid reads {FORMAT}"
+            )
+        return record
+
+    def read(self, file: Path, missing: str = "") -> dict[str, Any]:
+        """One of the JSON files."""
+        try:
+            content = json.loads(file.read_text(encoding="utf-8"))
+        except (FileNotFoundError, NotADirectoryError):
+            raise FileNotFoundError(
+                f"{self.where}: {missing or 'a file of the run is gone'}: {file} is missing"
+            ) from None
+        except (ValueError, RecursionError) as error:
+            raise ValueError(f"{self.where}: {file} is damaged ({error}); start a new run") from None
+        if not isinstance(content, dict):
+            raise ValueError(f"{self.where}: {file} is damaged (it holds no object); start a new run")
+        return content
 
     def write(self, file: Path, content: dict[str, Any]) -> None:
         """Write one of the JSON files, whole or not at all."""
         write_atomically(file, (json.dumps(content, indent=2) + "\n").encode())
 
-    def remove(self) -> None:
-        """Remove the folder: for a run that ended before it began."""
-        shutil.rmtree(self.path, ignore_errors=True)
 
-
-def _surroundings() -> dict[str, Any]:
+def _surroundings(threads: int) -> dict[str, Any]:
     """When, with what and on what the run was made."""
     return {
         "started": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "command": sys.argv,
         "versions": {"python": platform.python_version()} | {name: version(name) for name in PACKAGES},
-        "machine": {"system": platform.platform(), "processor": platform.processor() or platform.machine()},
+        "machine": {
+            "system": platform.platform(),
+            "processor": processor_name(),
+            "cores": os.cpu_count(),
+            "threads": threads,
+        },
     }
+
+
+def processor_name() -> str:
+    """The processor's model as its maker calls it, where the system tells."""
+    try:
+        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    except OSError:
+        pass
+    return platform.processor() or platform.machine()

@@ -1,18 +1,42 @@
-"""What a training run is made of: every setting with its default, the tutorial's."""
+"""What a training run is made of: a recipe, the data, a seed, and how many threads compute it."""
 
 from __future__ import annotations
 
 import os
-from dataclasses import asdict, dataclass, field, fields
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-import numpy as np
+from pellucid import check, recipes
+from pellucid.recipes import Recipe
 
-from pellucid import check
-from pellucid.models import FullyConnectedNet, ThreeLayerConvNet, TwoLayerNet
+DEFAULT_RECIPE = "tutorial"
 
-FREE_ON_RESUME = ("epochs", "threads", "print_every")
-"""What may differ when a run goes on; everything else is as it was."""
+SHORTHANDS = {
+    "model": "network.name",
+    "filters": "network.filters",
+    "filter_size": "network.filter_size",
+    "hidden": "network.hidden",
+    "normalization": "network.normalization",
+    "keep": "network.keep",
+    "weight_scale": "network.weight_scale",
+    "reg": "loss.reg",
+    "rule": "optimizer.rule",
+    "learning_rate": "optimizer.learning_rate",
+    "schedule": "schedule.name",
+    "epochs": "train.epochs",
+    "batch_size": "train.batch_size",
+    "lr_decay": "train.lr_decay",
+    "validation": "data.validation",
+    "image_size": "data.image_size",
+    "scale": "data.scale",
+}
+"""Options that are a key of the recipe."""
+
+FREE_ON_RESUME = ("train.epochs",)
+"""What may differ in the recipe when a run goes on; beside it threads, print_every and where a cache is."""
+
+LEAST = {"seed": 0, "threads": 1, "print_every": 1}
 
 
 def processors() -> int:
@@ -22,79 +46,93 @@ def processors() -> int:
 
 @dataclass(frozen=True)
 class Settings:
-    """One value for each option of ``pellucid train``; the options' help says what they mean."""
+    """Everything that a run depends on, and how it is run."""
 
+    recipe: Recipe
     data: str
-    model: str = "three-layer"
-    epochs: int = 1
-    batch_size: int = 50
-    rule: str = "adam"
-    learning_rate: float = 1e-3
-    lr_decay: float = 1.0
-    schedule: str = "constant"
-    reg: float = 0.001
-    filters: int = 32
-    filter_size: int = 7
-    hidden: tuple[int, ...] = (500,)
-    normalization: str = "none"
-    keep: float = 1.0
-    weight_scale: float | None = None
-    validation: int | None = None
-    image_size: tuple[int, int] | None = None
-    scale: float | None = None
-    seed: int = 231
+    seed: int = recipes.SEED
     threads: int = field(default_factory=processors)
     print_every: int = 20
+    cache: str | None = None
 
     def __post_init__(self) -> None:
-        for name, least in (("epochs", 1), ("batch_size", 1), ("threads", 1), ("seed", 0), ("print_every", 1)):
+        for name, least in LEAST.items():
             check.whole_number("train", f"--{name.replace('_', '-')}", getattr(self, name), least=least)
-        if self.model != "fully-connected":
-            if len(self.hidden) != 1:
-                raise ValueError(f"train: --hidden has {len(self.hidden)} numbers; {self.model} has one hidden layer")
-            if self.normalization != "none" or self.keep != 1:
-                raise ValueError(
-                    f"train: --normalization and --keep are for fully-connected; the model is {self.model}"
-                )
+
+    def record(self) -> dict[str, Any]:
+        """As run.json keeps it."""
+        others = {name: getattr(self, name) for name in ("data", "seed", "threads", "print_every", "cache")}
+        return {"recipe": self.recipe.resolved()} | others
 
     @classmethod
-    def from_record(cls, record: dict[str, Any]) -> Settings:
-        """The settings that a run folder recorded."""
-        check.known_keys("train", "the recorded settings", record, [f.name for f in fields(cls)], required=("data",))
-        values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in record.items()}
-        return cls(**values)
+    def from_record(cls, where: str, record: Mapping[str, Any]) -> Settings:
+        """What a run folder recorded; ``where`` is the file, for messages."""
+        for name in ("recipe", "data", "seed", "threads"):
+            if name not in record:
+                raise ValueError(f"{where} is damaged: it lacks the key {name!r}")
+        if not isinstance(record["data"], str):
+            raise ValueError(f"{where} is damaged: data is {record['data']!r}; it must be a name or a path")
+        others = {name: record[name] for name in ("data", "seed", "threads", "print_every", "cache") if name in record}
+        return cls(recipes.from_dict(record["recipe"], f"the recipe in {where}"), **others)
 
-    def with_given(self, given: dict[str, Any]) -> Settings:
+    @classmethod
+    def from_options(cls, recipe: str | None, given: dict[str, Any], changes: Sequence[str]) -> Settings:
+        """What the command line asks for.
+
+        Parameters
+        ----------
+        recipe : str, optional
+            A recipe's name or file.
+        given : dict
+            The options that were there, with their values.
+        changes : sequence of str
+            Of --set: "train.epochs=4".
+        """
+        values, called = _as_changes(given, changes)
+        chosen = recipes.load(recipe or DEFAULT_RECIPE).with_changes(values, called)
+        return cls(chosen, **_beside_the_recipe(given))
+
+    def with_options(self, given: dict[str, Any], changes: Sequence[str]) -> Settings:
         """The recorded settings with those given on the command line, of which only a few may differ."""
-        recorded = asdict(self)
-        for key, value in given.items():
-            if key not in FREE_ON_RESUME and recorded[key] != value:
-                raise ValueError(
-                    f"train: --resume goes on with the run's own settings, and {key} is {recorded[key]!r} there, not "
-                    f"{value!r}; leave it out, or start a new run"
-                )
-        return Settings(**(recorded | given))
+        values, called = _as_changes(given, changes)
+        changed = self.recipe.with_changes(values, called)
+        before, after = _flat(self.recipe.resolved()), _flat(changed.resolved())
+        for path in before | after:
+            if path not in FREE_ON_RESUME and before.get(path) != after.get(path):
+                self._refuse(path, before.get(path), after.get(path))
+        others = _beside_the_recipe(given)
+        for name in ("data", "seed"):
+            if others.get(name, getattr(self, name)) != getattr(self, name):
+                self._refuse(name, getattr(self, name), others[name])
+        return replace(self, recipe=changed, **others)
 
-    def build_model(self, image_shape: tuple[int, int, int], num_classes: int, rng: np.random.Generator) -> Any:
-        """The network for images of this shape."""
-        input_dim = int(np.prod(image_shape))
-        shared: dict[str, Any] = {"num_classes": num_classes, "reg": self.reg, "dtype": np.float32, "rng": rng}
-        if self.weight_scale is not None:
-            shared["weight_scale"] = self.weight_scale
-        if self.model == "three-layer":
-            return ThreeLayerConvNet(
-                input_dim=image_shape,
-                num_filters=self.filters,
-                filter_size=self.filter_size,
-                hidden_dim=self.hidden[0],
-                **shared,
-            )
-        if self.model == "two-layer":
-            return TwoLayerNet(input_dim=input_dim, hidden_dim=self.hidden[0], **shared)
-        return FullyConnectedNet(
-            list(self.hidden),
-            input_dim=input_dim,
-            dropout_keep_ratio=self.keep,
-            normalization=None if self.normalization == "none" else self.normalization,
-            **shared,
+    def _refuse(self, name: str, here: Any, given: Any) -> None:
+        raise ValueError(
+            f"train: --resume goes on with the run's own settings, and {name} is {here!r} there, not {given!r}; leave "
+            "it out, or start a new run"
         )
+
+
+def _as_changes(given: Mapping[str, Any], changes: Sequence[str]) -> tuple[dict[str, Any], dict[str, str]]:
+    """The changes to the recipe that options and --set ask for, and what messages call them."""
+    values = {SHORTHANDS[name]: value for name, value in given.items() if name in SHORTHANDS}
+    called = {SHORTHANDS[name]: f"--{name.replace('_', '-')}" for name in given if name in SHORTHANDS}
+    for change in changes:
+        path, value = recipes.parsed(change)
+        if path in values:
+            first = called.get(path, "another --set")
+            raise ValueError(f"train: {path} is given twice, by --set and by {first}; give it once")
+        values[path] = value
+    return {path: list(value) if isinstance(value, tuple) else value for path, value in values.items()}, called
+
+
+def _beside_the_recipe(given: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in given.items() if name not in SHORTHANDS}
+
+
+def _flat(table: Mapping[str, Any], above: str = "") -> dict[str, Any]:
+    """Nested tables as one, by dotted path."""
+    flat: dict[str, Any] = {}
+    for key, value in table.items():
+        flat |= _flat(value, f"{above}{key}.") if isinstance(value, dict) else {above + key: value}
+    return flat

@@ -2,112 +2,163 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from threadpoolctl import threadpool_limits
 
-from pellucid import check
+from pellucid import check, recipes
 from pellucid.cli.console import progress_bar, say
+from pellucid.cli.report import evaluated, write_report
 from pellucid.cli.run_folder import RunFolder
 from pellucid.cli.settings import Settings
 from pellucid.data import Dataset, open_dataset
 from pellucid.data.catalogue import CATALOGUE
+from pellucid.data.memory import available_bytes
 from pellucid.inspect import filters_figure, save_figure, training_figure
 from pellucid.kernels.jit import at_most_threads
-from pellucid.training import Solver, schedules
+from pellucid.training import Hook, Solver
+from pellucid.training.curves import CurvesHook
+from pellucid.training.metrics import MetricsHook
 
 IMAGES_PER_CHECKPOINT = 10_000
 """How much work a killed process can lose, in training images: some seconds of it."""
 
-MOST_VALIDATION = 1000
-"""Validation images where none are asked for: a tenth of the training images, but no more than the tutorial's."""
+MOST_FILTERS = 100
+"""Of a first layer that are drawn."""
 
 
-def train_command(given: dict[str, Any], run: Path | None, resume: bool, overwrite: bool) -> int:
-    """Everything that ``pellucid train`` does. ``given`` holds the options that were on the command line."""
-    settings, folder = _settings_and_folder(given, run, resume, overwrite)
+@dataclass(frozen=True)
+class Asked:
+    """What stood on the command line."""
+
+    given: dict[str, Any]
+    """The options that were there, but for those below."""
+    recipe: str | None
+    changes: Sequence[str]
+    run: Path | None
+    resume: bool
+    overwrite: bool
+    tensorboard: bool
+    memory: float | None
+
+
+def train_command(asked: Asked) -> int:
+    """Everything that ``pellucid train`` does."""
+    settings, folder = _settings_and_folder(asked)
+    tensorboard = _tensorboard_hook(folder) if asked.tensorboard else None
     with threadpool_limits(settings.threads), at_most_threads(settings.threads):
-        dataset = _open(settings)
-        solver, data = build(settings, dataset, folder)
+        dataset = open_data(settings)
+        data = recipes.split(settings.recipe, dataset)
         say(f"{dataset.name}: {describe(data, dataset)}")
-        if resume:
+        metrics = MetricsHook(folder.metrics)
+        curves = CurvesHook(folder.curves, _draw_curves)
+        hooks = [metrics, curves, *([tensorboard] if tensorboard else [])]
+        solver = build(settings, data, dataset, folder, hooks)
+        _check_memory(settings, solver, dataset, asked.memory)
+        if asked.resume:
             folder.hold()
             if folder.checkpoint.exists():
                 solver.resume(folder.checkpoint)
                 say(f"going on after iteration {solver.iteration} of {solver.num_iterations}")
         else:
-            folder.create(asdict(settings))
+            folder.create(settings.record())
         say(f"run folder: {folder.path}")
         _train(solver, folder)
-        _finish(solver, data, dataset, folder)
+        _finish(solver, settings, data, dataset, folder, metrics, curves)
     return 0
 
 
-def _settings_and_folder(given: dict, run: Path | None, resume: bool, overwrite: bool) -> tuple[Settings, RunFolder]:
+def _settings_and_folder(asked: Asked) -> tuple[Settings, RunFolder]:
     """What to run and where, before anything is read or written."""
-    if "data" in given:
-        given["data"] = _absolute(given["data"])
-    if resume:
-        if run is None:
+    given = dict(asked.given)
+    for name in ("data", "cache"):
+        if name in given:
+            given[name] = absolute(given[name])
+    if asked.memory is not None:
+        check.number("train", "--memory", asked.memory, above=0)
+    if asked.resume:
+        if asked.run is None:
             raise ValueError("train: --resume needs --run, the folder of the run to go on with")
-        if overwrite:
+        if asked.overwrite:
             raise ValueError("train: --resume goes on with a run and --overwrite replaces it; give one of them")
-        folder = RunFolder(run)
-        return Settings.from_record(folder.recorded_settings()).with_given(given), folder
+        if asked.recipe is not None:
+            raise ValueError("train: --resume goes on with the run's own recipe; leave --recipe out")
+        folder = RunFolder(asked.run)
+        recorded = Settings.from_record(str(folder.record), folder.recorded())
+        return recorded.with_options(given, asked.changes), folder
     if "data" not in given:
         raise ValueError("train: say what to train on: a data set such as digits or cifar10, or a folder of images")
-    settings = Settings(**given)
-    folder = RunFolder(run) if run else RunFolder.next_free(Path("runs"), Path(settings.data).stem)
-    folder.check_free(overwrite)
+    settings = Settings.from_options(asked.recipe, given, asked.changes)
+    folder = RunFolder(asked.run) if asked.run else RunFolder.next_free(Path("runs"), Path(settings.data).stem)
+    folder.check_free(asked.overwrite)
     return settings, folder
 
 
-def _absolute(data: str) -> str:
+def absolute(path: str) -> str:
     """A path that still means the same when the run is resumed from another folder; a data set's name as it is."""
-    return str(Path(data).resolve()) if data not in CATALOGUE and Path(data).exists() else data
+    return str(Path(path).resolve()) if path not in CATALOGUE and Path(path).exists() else path
 
 
-def _open(settings: Settings) -> Dataset:
+def open_data(settings: Settings) -> Dataset:
+    """The data set, and a line for each file of it that was left out. A named set has a size of its own."""
+    wanted = settings.recipe["data"]
+    size = wanted["image_size"]
+    options: dict[str, Any] = {"size": None if size is None else tuple(size)}
+    if settings.data not in CATALOGUE:
+        options |= {"fit": wanted["fit"], "max_broken": wanted["max_broken"]}
+        options |= {"cache": settings.cache} if settings.cache else {}
     with progress_bar(f"reading {Path(settings.data).name}") as progress:
-        return open_dataset(settings.data, size=settings.image_size, progress=progress)
+        dataset = open_dataset(settings.data, **options, progress=progress)
+    for name, reason in dataset.skipped:
+        say(f"left out {name}: {reason}")
+    return dataset
 
 
-def build(settings: Settings, dataset: Dataset, folder: RunFolder) -> tuple[Solver, dict[str, Any]]:
-    """The network, the split data and the solver: everything is checked here, before the first step."""
-    validation = settings.validation
-    if validation is None and dataset.X_val is None:
-        validation = min(MOST_VALIDATION, max(1, len(dataset.X_train) // 10))
-    data = dataset.split(validation, scale=settings.scale)
-    model_rng, solver_rng = (np.random.default_rng(s) for s in np.random.SeedSequence(settings.seed).spawn(2))
-    model = settings.build_model(dataset.image_shape, len(dataset.classes), model_rng)
-    learning_rate = check.number("train", "--learning-rate", settings.learning_rate, above=0)
-    solver = Solver(
-        model,
+def build(
+    settings: Settings, data: dict[str, Any], dataset: Dataset, folder: RunFolder, hooks: Sequence[Hook]
+) -> Solver:
+    """The network and the solver: everything is checked here, before the first step."""
+    return recipes.build_solver(
+        settings.recipe,
         data,
-        update_rule=settings.rule,
-        optim_config={"learning_rate": learning_rate},
-        lr_decay=settings.lr_decay,
-        schedule=None if settings.schedule == "constant" else getattr(schedules, settings.schedule)(),
-        batch_size=settings.batch_size,
-        num_epochs=settings.epochs,
+        len(dataset.classes),
+        settings.seed,
+        hooks=hooks,
         print_every=settings.print_every,
-        shuffle=True,
-        rng=solver_rng,
         checkpoint_path=folder.checkpoint,
-        checkpoint_every=max(1, IMAGES_PER_CHECKPOINT // settings.batch_size),
+        checkpoint_every=max(1, IMAGES_PER_CHECKPOINT // settings.recipe["train"]["batch_size"]),
     )
-    return solver, data
+
+
+def _check_memory(settings: Settings, solver: Solver, dataset: Dataset, limit_gb: float | None) -> None:
+    """Refuse a batch that cannot fit, with the estimate."""
+    needed = recipes.memory_needed(settings.recipe, solver.model, dataset.image_shape, len(solver.y_train))
+    recipes.check_memory(needed, available_bytes() if limit_gb is None else limit_gb * 1e9)
+
+
+def _tensorboard_hook(folder: RunFolder) -> Hook:
+    from pellucid.extras.tensorboard import TensorBoardHook
+
+    try:
+        return TensorBoardHook(folder.events)
+    except ImportError as error:
+        raise ValueError(f"train: --tensorboard: {error}") from None
 
 
 def describe(data: dict[str, Any], dataset: Dataset) -> str:
     """How many images of what size, in a line."""
     C, H, W = dataset.image_shape
     parts = (("train", "to train"), ("val", "to validate"), ("test", "to test"))
-    counts = ", ".join(f"{len(data[f'y_{part}']):,} {purpose}" for part, purpose in parts)
+    counts = ", ".join(f"{len(data[f'y_{part}']):,} {purpose}" for part, purpose in parts if f"y_{part}" in data)
     return f"{counts}; {len(dataset.classes)} classes; {H}x{W} pixels, {'grey' if C == 1 else f'{C} channels'}"
+
+
+def _draw_curves(solver: Solver, path: str) -> None:
+    figure = training_figure(solver.loss_history, solver.train_acc_history, solver.val_acc_history)
+    save_figure(figure, path)
 
 
 def _train(solver: Solver, folder: RunFolder) -> None:
@@ -118,27 +169,44 @@ def _train(solver: Solver, folder: RunFolder) -> None:
         raise
 
 
-def _finish(solver: Solver, data: dict[str, Any], dataset: Dataset, folder: RunFolder) -> None:
-    """Accuracies of the best weights, figures and the result; the test images are looked at here and nowhere else."""
-    test_accuracy = solver.check_accuracy(data["X_test"], data["y_test"])
-    figure = training_figure(solver.loss_history, solver.train_acc_history, solver.val_acc_history)
-    save_figure(figure, folder.curves)
-    written = [folder.curves]
-    W1 = solver.model.params["W1"]
-    if W1.ndim == 2:  # a fully connected first layer: each hidden unit's weights, laid out as an image
-        W1 = W1.T.reshape(-1, *dataset.image_shape)[:100]
-    save_figure(filters_figure(W1), folder.weights)
-    written.append(folder.weights)
+def _finish(
+    solver: Solver,
+    settings: Settings,
+    data: dict[str, Any],
+    dataset: Dataset,
+    folder: RunFolder,
+    metrics: MetricsHook,
+    curves: CurvesHook,
+) -> None:
+    """The kept weights' accuracies, figures and the result; the test images are looked at here and nowhere else."""
+    report, plain = evaluated(settings.recipe, solver.model, data["X_test"], data["y_test"], dataset.classes)
+    if curves.error is not None:
+        raise curves.error
+    save_figure(filters_figure(first_filters(solver.model, dataset.image_shape)), folder.weights)
+    written = [folder.curves, folder.weights, *write_report(folder, "test", "best", settings, report, plain)]
+    val_accuracy = solver.best_val_acc if solver.val_acc_history else None
     folder.write(
         folder.result,
         {
-            "val_accuracy": solver.best_val_acc,
-            "test_accuracy": test_accuracy,
+            "val_accuracy": val_accuracy,
+            "test_accuracy": report.accuracy,
+            "test_accuracy_plain": plain,
             "epochs": solver.epoch,
             "iterations": solver.iteration,
             "final_loss": solver.loss_history[-1],
+            "train_time_s": metrics.time_s,
             "val_accuracy_by_epoch": solver.val_acc_history,
         },
     )
-    say(f"validation accuracy {solver.best_val_acc:.4f} (best epoch), test accuracy {test_accuracy:.4f}")
+    say(str(report))
+    keep = settings.recipe["train"]["keep"]
+    validated = "" if val_accuracy is None else f"validation accuracy {val_accuracy:.4f} ({keep} epoch), "
+    in_views = "" if plain == report.accuracy else f" ({plain:.4f} in a single view)"
+    say(f"{validated}test accuracy {report.accuracy:.4f}{in_views}")
     say(f"wrote {folder.checkpoint}, " + ", ".join(map(str, written)))
+
+
+def first_filters(model: Any, image_shape: tuple[int, int, int]) -> Any:
+    """The first layer's weights as images: filters, or a fully connected layer's units."""
+    w = next(array for array in model.params.values() if array.ndim in (2, 4))
+    return w[:MOST_FILTERS] if w.ndim == 4 else w.T.reshape(-1, *image_shape)[:MOST_FILTERS]

@@ -1,0 +1,43 @@
+"""What a trained network gets right: the report of a run's test or validation images, and its files."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pellucid import recipes
+from pellucid.cli.run_folder import RunFolder
+from pellucid.cli.settings import Settings
+from pellucid.inspect import confusion_figure, save_figure
+from pellucid.recipes import Recipe
+from pellucid.training import scores
+from pellucid.training.report import Report, evaluate
+
+
+def evaluated(recipe: Recipe, model: Any, X: Any, y: np.ndarray, classes: Sequence[str]) -> tuple[Report, float]:
+    """The report with the recipe's views of the images, and the accuracy without them."""
+    plain = evaluate(scores(model, X), y, classes)
+    views = recipes.views(recipe)
+    return (plain if views is None else evaluate(scores(model, X, views), y, classes)), plain.accuracy
+
+
+def write_report(
+    folder: RunFolder, part: str, which: str, settings: Settings, report: Report, plain: float
+) -> list[Path]:
+    """Write the report and its picture into the run folder; returns the files."""
+    views = recipes.views(settings.recipe)
+    content = {
+        "part": part,
+        "weights": which,
+        "data": settings.data,
+        "views": None if views is None else asdict(views),
+        "accuracy_plain": plain,
+    }
+    files = [folder.evaluation(part), folder.confusion(part)]
+    folder.write(files[0], content | report.as_dict())
+    save_figure(confusion_figure(report.confusion, report.classes), files[1])
+    return files
