@@ -46,9 +46,9 @@ class PrintHook(Hook):
             print(f"(Iteration {solver.iteration} / {solver.num_iterations}) loss: {loss:f}", flush=True)
 
     def on_epoch(self, solver: Solver) -> None:
-        train_acc, val_acc = solver.train_acc_history[-1], solver.val_acc_history[-1]
+        val_acc = f"; val_acc: {solver.val_acc_history[-1]:f}" if solver.val_acc_history else ""
         epochs = f"(Epoch {solver.epoch} / {solver.end_epoch})"
-        print(f"{epochs} train acc: {train_acc:f}; val_acc: {val_acc:f}", flush=True)
+        print(f"{epochs} train acc: {solver.train_acc_history[-1]:f}{val_acc}", flush=True)
 
     def on_save(self, solver: Solver, path: str) -> None:
         if path != solver.checkpoint_path:  # that one file is written again and again
