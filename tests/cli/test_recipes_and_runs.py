@@ -213,6 +213,8 @@ def test_runs_and_plot(pellucid, small):
     assert "small.toml" in lines["b"] and "2/2" in lines["b"] and lines["b"].count("%") == 2
     (pellucid.folder / "runs" / "c" / "run.json").write_text("{")
     assert lines_of(pellucid)["c"].endswith("damaged")
+    (pellucid.folder / "runs" / "c" / "run.json").write_text('{"format": 1}')
+    assert lines_of(pellucid)["c"].endswith("of format 1")
 
     for x in ("minutes", "epochs", "steps"):
         assert f"wrote {x}.svg" in pellucid("plot", "runs/a", "runs/b", "--out", f"{x}.svg", "--x", x).stdout

@@ -5,6 +5,7 @@ import pytest
 
 from pellucid import models, recipes
 from pellucid.data import ByteImages, Dataset
+from pellucid.training import Solver
 
 CLASSES = ("red", "green", "blue")
 
@@ -101,6 +102,22 @@ def test_recipe_data_and_seed_are_all_it_takes():
         np.testing.assert_array_equal(first[name], same[name])
     assert (first["conv1.w"] != other["conv1.w"]).any()
     assert results[0].augmentation.seed == results[1].augmentation.seed != results[2].augmentation.seed
+
+
+def test_the_tutorials_recipe_trains_as_its_settings_written_out():
+    data = recipes.split(recipes.load("tutorial"), dataset())
+    for_model, for_solver = (np.random.default_rng(s) for s in np.random.SeedSequence(3).spawn(2))
+    model = models.ThreeLayerConvNet((3, 18, 18), hidden_dim=500, num_classes=3, reg=0.001, rng=for_model)
+    plain = Solver(
+        model, data, update_rule="adam", optim_config={"learning_rate": 1e-3}, batch_size=50, num_epochs=1,
+        shuffle=True, rng=for_solver, verbose=False, progress=False,
+    )  # fmt: skip
+    by_recipe = solver_of(recipes.load("tutorial"), seed=3, data=data)
+    for solver in (plain, by_recipe):
+        solver.train()
+    assert plain.loss_history == by_recipe.loss_history
+    for name, array in plain.model.params.items():
+        np.testing.assert_array_equal(array, by_recipe.model.params[name])
 
 
 def test_what_changes_nothing_is_left_out():

@@ -10,7 +10,7 @@ import numpy as np
 
 from pellucid import recipes
 from pellucid.cli.console import say
-from pellucid.cli.run_folder import RunFolder
+from pellucid.cli.run_folder import FORMAT, RunFolder
 from pellucid.training.metrics import Metrics, read_metrics
 
 COLUMNS = ("run", "recipe", "data", "epochs", "best val", "test", "minutes", "state")
@@ -38,7 +38,9 @@ def _described(folder: RunFolder, parent: Path) -> tuple[str, tuple[str, ...]]:
     """When the run began, and its line."""
     name = str(folder.path.relative_to(parent)) if folder.path != parent else str(parent)
     try:
-        record = folder.recorded()
+        record = folder.read(folder.record)
+        if record.get("format") != FORMAT:
+            return "", (name, *[UNKNOWN] * (len(COLUMNS) - 2), f"of format {record.get('format')}")
         result = folder.read(folder.result) if folder.result.exists() else {}
         metrics = read_metrics(folder.metrics) if folder.metrics.exists() else None
         return str(record.get("started", "")), (name, *_cells(folder, record, result, metrics))
