@@ -32,7 +32,7 @@ def train(
     /,
     *,
     recipe: str | None = None,
-    set: Annotated[tuple[str, ...], Parameter(name="--set", consume_multiple=False)] = (),
+    set: Annotated[tuple[str, ...], Parameter(name="--set", consume_multiple=False, show_default=False)] = (),
     model: Network | None = None,
     epochs: Whole | None = None,
     batch_size: Whole | None = None,

@@ -3,7 +3,7 @@
     bytes = images a batch * numbers an image * 4 * KEPT  +  parameters * 4 * copies  +  FIXED
 
 where the numbers of an image are those that all steps hand on. Fused steps write less than that and backward passes add
-some, so that peak memory of real steps is 0.75 to 1.1 times it, whatever the network.
+some: see KEPT. With it the estimate is about as large as the measured peak, 0.9 to 1.2 of it for the recipes' networks.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from pellucid.recipes.recipe import Recipe
 from pellucid.training import optim
 
-KEPT = 0.9
+KEPT = 0.8
 """Bytes at the peak of a step, for each byte that the steps hand on: measured with airbench, VGG, ResNets and the
 tutorial's network."""
 
