@@ -249,6 +249,29 @@ def test_bar_in_a_terminal_of_one_column(monkeypatch):
     make(hooks=[ProgressHook()]).train()
 
 
+@pytest.mark.parametrize("validated", [True, False])
+def test_bar_shows_the_accuracy_that_there_is_and_images_of_evened_out_batches(monkeypatch, validated):
+    shown = []
+    hook = ProgressHook()
+
+    class Look(Hook):
+        def on_step(self, solver):
+            task = hook._bar.tasks[0]
+            shown.append((task.fields["figures"], task.speed))
+
+    monkeypatch.setattr(sys, "stdout", Terminal())
+    monkeypatch.setenv("TERM", "xterm")
+    data = {key: value for key, value in blobs().items() if validated or not key.endswith("val")}
+    settings = {"batch_size": 50, "num_epochs": 3, "shuffle": True, "verbose": False, "progress": False, "rng": 0}
+    solver = Solver(LinearSoftmax(), data, **settings, hooks=[hook, Look()])
+    solver.train()
+    kind, history = ("val", solver.val_acc_history) if validated else ("train", solver.train_acc_history)
+    figures, speed = shown[-1]
+    assert f" {kind} {history[-1]:.4f} " in figures
+    found = float(figures.rsplit(" ", 2)[1].replace(",", ""))
+    assert found / speed == pytest.approx(30, rel=0.5), "60 images in two batches of 30"
+
+
 def test_a_closed_standard_stream_is_no_terminal(monkeypatch):
     monkeypatch.setattr(sys, "stdout", None)
     monkeypatch.setattr(sys, "stderr", None)

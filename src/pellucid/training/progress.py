@@ -14,8 +14,9 @@ if TYPE_CHECKING:
 
 
 class ProgressHook(Hook):
-    """Steps, loss, validation accuracy, images a second and the time left, as a bar below what is printed.
+    """Steps, loss, accuracy, images a second and the time left, as a bar below what is printed.
 
+    The accuracy is that of the validation images, or of the training images where nothing is validated.
     The bar is on standard output if that is a terminal, else on standard error if that is one, else nowhere. Lines
     printed to the same terminal while it stands appear above it; output that goes to a file is left alone.
     """
@@ -50,6 +51,8 @@ class ProgressHook(Hook):
         figures = [f"loss {solver.loss_history[-1]:.4f}"]
         if solver.val_acc_history:
             figures.append(f"val {solver.val_acc_history[-1]:.4f}")
+        elif solver.train_acc_history:
+            figures.append(f"train {solver.train_acc_history[-1]:.4f}")
         if speed:
             images_per_step = len(solver.y_train) / solver.iterations_per_epoch if solver.shuffle else solver.batch_size
             figures.append(f"{speed * images_per_step:,.0f} images/s")
