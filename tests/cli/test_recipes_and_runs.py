@@ -226,6 +226,18 @@ def lines_of(pellucid):
     return {line.split()[0]: line for line in pellucid("runs").stdout.splitlines()[1:]}
 
 
+def test_a_recipe_is_changed_by_what_it_does_and_not_by_what_is_said_of_it(pellucid):
+    for name, changes in {"said": {"cost": "another"}, "done": {"train": {"epochs": 9}}}.items():
+        folder = pellucid.folder / "runs" / name
+        folder.mkdir(parents=True)
+        recipe = recipes.load("94").resolved()
+        recipe = recipe | {key: recipe[key] | new if isinstance(new, dict) else new for key, new in changes.items()}
+        (folder / "run.json").write_text(json.dumps({"format": 2, "recipe": recipe, "data": "cifar10"}))
+    lines = lines_of(pellucid)
+    assert "94, changed" not in lines["said"]
+    assert "94, changed" in lines["done"]
+
+
 def test_event_files_for_tensorboard(pellucid):
     pytest.importorskip("tensorboardX")
     quick = ("digits", "--hidden", 20, "--filters", 4, "--threads", 1)

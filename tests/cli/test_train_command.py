@@ -140,6 +140,15 @@ def test_bad_input_gives_one_sentence_and_leaves_nothing(pellucid, arguments, me
     assert files(pellucid.folder) == []
 
 
+@pytest.mark.parametrize("case", ["no data", "unknown option", "no such folder", "wrong type", "batch that cannot fit"])
+def test_the_installed_program_refuses_bad_input_too(pellucid, case):
+    arguments, message = BAD[case]
+    done = pellucid("train", *arguments, status=2, installed=True)
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
+    assert files(pellucid.folder) == []
+
+
 def test_a_run_folder_that_exists(pellucid):
     pellucid("train", "digits", "--run", "r", *QUICK)
     before = {path.name: path.read_bytes() for path in (pellucid.folder / "r").iterdir()}

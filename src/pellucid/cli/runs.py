@@ -74,8 +74,13 @@ def _cells(
 def _recipe_name(recipe: dict[str, Any]) -> str:
     """Its name; with a word where one of the package's recipes was changed."""
     name = str(recipe.get("name", UNKNOWN))
-    is_changed = name in recipes.names() and recipes.load(name).resolved() != recipe
+    is_changed = name in recipes.names() and _without_words(recipes.load(name).resolved()) != _without_words(recipe)
     return f"{name}, changed" if is_changed else name
+
+
+def _without_words(recipe: dict[str, Any]) -> dict[str, Any]:
+    """What a recipe does, without what is said of it."""
+    return {key: value for key, value in recipe.items() if key not in ("about", "cost")}
 
 
 def _share(value: Any) -> str:
