@@ -90,7 +90,7 @@ class RunFolder:
         self.write(self.record, {"format": FORMAT} | settings | _surroundings(settings["threads"]))
 
     def hold(self) -> None:
-        """Keep every other process out of this run until this one ends, however it ends."""
+        """Keep every other process out of this run until `release`, or until this one ends, however it ends."""
         if os.name == "nt":
             return
         import fcntl
@@ -99,9 +99,16 @@ class RunFolder:
         try:
             fcntl.flock(self._locked, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
+            self.release()
             raise ValueError(
                 f"train: another process is training in {self.path}; wait for it or name another"
             ) from None
+
+    def release(self) -> None:
+        """Let others in again."""
+        if self._locked is not None:
+            self._locked.close()
+            self._locked = None
 
     def is_held(self) -> bool:
         """Whether a process trains in this folder now. False on Windows, where nobody can tell."""

@@ -48,6 +48,14 @@ class Asked:
 def train_command(asked: Asked) -> int:
     """Everything that ``pellucid train`` does."""
     settings, folder = _settings_and_folder(asked)
+    try:
+        return _train_in(settings, folder, asked)
+    finally:
+        folder.release()
+
+
+def _train_in(settings: Settings, folder: RunFolder, asked: Asked) -> int:
+    """Read the data, train, and leave what came of it in the folder."""
     tensorboard = _tensorboard_hook(folder) if asked.tensorboard else None
     with threadpool_limits(settings.threads), at_most_threads(settings.threads):
         dataset = open_data(settings)
