@@ -48,8 +48,8 @@ class Solver:
         each parameter ``learning_rate`` and ``weight_decay``, factors, and ``frozen``: what is frozen stays as it is.
     data : dict
         X_train (N, ...), y_train (N,), X_val, y_val. The images may be anything with shape, dtype, len and indexing by
-        slices and integer arrays that returns arrays; only batches are taken from them. Without X_val and y_val nothing
-        is validated, and the last weights are kept.
+        slices and integer arrays that returns arrays; only batches are taken from them, with ``shuffle`` by a thread in
+        the background. Without X_val and y_val nothing is validated, and the last weights are kept.
     update_rule : str
         sgd, sgd_momentum, nesterov, rmsprop, adam, adamw or muon: see `pellucid.training.optim`.
     optim_config : dict, optional
