@@ -1,4 +1,4 @@
-"""docs/training.md: its code runs, its commands are understood, both languages show the same, its links lead somewhere."""
+"""docs/training.md: its code runs, its commands are understood, both languages agree, its links lead somewhere."""
 
 import re
 from pathlib import Path
