@@ -255,3 +255,9 @@ def test_unknown_ending(tmp_path):
     with pytest.raises(ValueError, match=r"save_figure: .*a\.bmp ends in '\.bmp'; it must end in \.png"):
         save_figure(filters_figure(waves(4, 3, 3, 3)), tmp_path / "a.bmp")
     assert not list(tmp_path.iterdir())
+
+
+def test_a_run_without_validation_images_has_no_curve_of_them():
+    for val, labels in (([0.1, 0.3], ["train", "validation"]), ([], ["train"])):
+        _, lower = training_figure([2.0, 1.0], [0.1, 0.4], val).axes
+        assert [text.get_text() for text in lower.get_legend().get_texts()] == labels

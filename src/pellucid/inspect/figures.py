@@ -106,7 +106,8 @@ def training_figure(
     upper, lower = figure.subplots(2, 1)
     _draw_loss(upper, losses)
     lower.plot(train_accuracies, "-o", label="train")
-    lower.plot(val_accuracies, "-o", label="validation")
+    if val_accuracies.size or not train_accuracies.size:  # a run may do without validation images
+        lower.plot(val_accuracies, "-o", label="validation")
     lower.set(xlabel="epoch", ylabel="accuracy", ylim=(0, 1.02))
     lower.xaxis.get_major_locator().set_params(integer=True)
     lower.legend(loc="lower right")
