@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from conftest import PROGRAM
 from pellucid import recipes
 from pellucid.training import load_weights
 from pellucid.training.report import Report
+from program import PROGRAM
 
 SMALL = """
 about = "A small network for small images."

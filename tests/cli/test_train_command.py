@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from conftest import PROGRAM
 from pellucid import recipes
 from pellucid.training import load_weights
 from pellucid.training.metrics import read_metrics
+from program import PROGRAM
 
 QUICK = ("--epochs", 1, "--hidden", 20, "--filters", 4, "--filter-size", 3, "--threads", 1)
 
