@@ -104,7 +104,7 @@ def test_fetching_an_unknown_data_set(pellucid):
 def test_a_reader_that_leaves_is_no_error(pellucid):
     import subprocess
 
-    from conftest import PROGRAM
+    from program import PROGRAM
 
     done = subprocess.run(f"{PROGRAM} data | head -1", shell=True, capture_output=True, text=True, cwd=pellucid.folder)
     assert "Traceback" not in done.stderr
