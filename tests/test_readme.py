@@ -5,26 +5,21 @@ from pathlib import Path
 
 import pytest
 
+from pages import blocks
+
 ROOT = Path(__file__).parents[1]
 READMES = ["README.md", "README.zh-CN.md"]
 
 
-def blocks(name, language):
-    """The code blocks of one language, without comments: those are translated."""
-    text = (ROOT / name).read_text(encoding="utf-8")
-    found = re.findall(rf"```{language}\n(.*?)```", text, flags=re.DOTALL)
-    return [re.sub(r"\s*# .*", "", block) for block in found]
-
-
 def test_both_languages_show_the_same_code():
     for language in ("python", "sh", "text"):
-        assert blocks(READMES[0], language) == blocks(READMES[1], language)
-        assert blocks(READMES[0], language)
+        assert blocks(ROOT / READMES[0], language) == blocks(ROOT / READMES[1], language)
+        assert blocks(ROOT / READMES[0], language)
 
 
 def test_the_python_runs_from_top_to_bottom(capsys):
     namespace = {}
-    for block in blocks("README.md", "python"):
+    for block in blocks(ROOT / "README.md", "python"):
         if not block.startswith("for i in range(H_out)"):  # quoted from the naive convolution
             exec(compile(block, "README.md", "exec"), namespace)
     out = capsys.readouterr().out
@@ -34,7 +29,7 @@ def test_the_python_runs_from_top_to_bottom(capsys):
 
 
 def test_the_quoted_naive_convolution_is_the_real_one():
-    quoted = next(block for block in blocks("README.md", "python") if block.startswith("for i in range(H_out)"))
+    quoted = next(block for block in blocks(ROOT / "README.md", "python") if block.startswith("for i in range(H_out)"))
     source = (ROOT / "src/pellucid/layers/convolution.py").read_text(encoding="utf-8")
     real = re.sub(r"\s*# .*", "", source)
     assert "\n".join("    " + line for line in quoted.splitlines()) in real
@@ -51,7 +46,7 @@ def test_what_is_linked_is_there(name):
 def test_commands_have_the_options_that_are_shown(name):
     from pellucid.cli import app
 
-    for block in blocks(name, "sh"):
+    for block in blocks(ROOT / name, "sh"):
         for line in block.splitlines():
             if line.startswith("pellucid "):
                 command, _, _ = line.partition(" > ")  # what follows is the shell's

@@ -5,21 +5,16 @@ from pathlib import Path
 
 import pytest
 
+from pages import blocks
+
 DOCS = Path(__file__).parents[2] / "docs"
 PAGES = ["training.md", "training.zh-CN.md"]
 
 
-def blocks(name, language):
-    """The code blocks of one language, without comments: those are translated."""
-    text = (DOCS / name).read_text(encoding="utf-8")
-    found = re.findall(rf"```{language}\n(.*?)```", text, flags=re.DOTALL)
-    return [re.sub(r"\s*# .*", "", block) for block in found]
-
-
 def test_both_languages_show_the_same_code():
     for language in ("python", "sh"):
-        assert blocks(PAGES[0], language) == blocks(PAGES[1], language)
-        assert blocks(PAGES[0], language)
+        assert blocks(DOCS / PAGES[0], language) == blocks(DOCS / PAGES[1], language)
+        assert blocks(DOCS / PAGES[0], language)
 
 
 def test_both_languages_show_the_same_numbers():
@@ -32,7 +27,7 @@ def test_both_languages_show_the_same_numbers():
 
 
 def test_the_python_runs(capsys):
-    (block,) = blocks(PAGES[0], "python")
+    (block,) = blocks(DOCS / PAGES[0], "python")
     exec(compile(block, PAGES[0], "exec"), {})
     assert float(capsys.readouterr().out.splitlines()[-1]) > 0.9
 
@@ -42,7 +37,9 @@ def test_commands_are_understood():
 
     from pellucid.cli import app
 
-    lines = [line for block in blocks(PAGES[0], "sh") for line in block.splitlines() if line.startswith("pellucid ")]
+    lines = [
+        line for block in blocks(DOCS / PAGES[0], "sh") for line in block.splitlines() if line.startswith("pellucid ")
+    ]
     assert len(lines) > 10
     for line in lines:
         command, _, _ = line.partition(" > ")  # what follows is the shell's
