@@ -34,7 +34,7 @@ class Group:
 
     def factor(self, progress: float) -> float:
         """By which the learning rate is multiplied; 0 once the group has come to its end."""
-        if progress >= self.until and self.until < 1:
+        if self.ended(progress):
             return 0.0
         if self.schedule is None:
             return 1.0

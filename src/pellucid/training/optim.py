@@ -209,10 +209,7 @@ def muon(
     velocity *= w.dtype.type(momentum)
     velocity += dw
     step = orthogonalised((dw + velocity * w.dtype.type(momentum)).reshape(len(w), -1), config["iterations"])
-    if out is None:
-        out = w.copy(order="K")
-    elif out is not w:
-        out[...] = w
+    out = _holding(w, out)
     keep = 1 - _shrink(config)
     if config["unit_norm"]:
         norm = math.sqrt(float(np.vdot(out, out)))
@@ -254,6 +251,15 @@ def _shrink(config: Config) -> float:
     return config["learning_rate"] * config.get("weight_decay", 0.0)
 
 
+def _holding(w: np.ndarray, out: np.ndarray | None) -> np.ndarray:
+    """Where the result goes, holding the weights: ``out``, or a new array."""
+    if out is None:
+        return w.copy(order="K")
+    if out is not w:
+        out[...] = w
+    return out
+
+
 def _walk(
     kernel: Callable[..., None],
     w: np.ndarray,
@@ -266,10 +272,7 @@ def _walk(
 
     The kernel changes contiguous arrays in place. Others are copied, and what was changed is copied back.
     """
-    if out is None:
-        out = w.copy(order="K")
-    elif out is not w:
-        out[...] = w
+    out = _holding(w, out)
     changed = [out, *state]
     ready = [np.ascontiguousarray(array) for array in changed]
     flats = [flat(array) for array in (ready[0], np.ascontiguousarray(dw), *ready[1:])]
