@@ -12,7 +12,6 @@ import os
 import platform
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numba
@@ -20,6 +19,7 @@ import numpy as np
 from numba import njit, prange
 from threadpoolctl import threadpool_limits
 
+from pellucid.cli.run_folder import processor_name
 from pellucid.kernels import jit
 from pellucid.kernels.processor import ROWS, VECTOR_BYTES, columns
 from pellucid.kernels.product import product
@@ -58,15 +58,6 @@ def describe(threads: int) -> dict[str, Any]:
         **{name: _version(name) for name in PACKAGES},
         "date": datetime.date.today().isoformat(),
     }
-
-
-def processor_name() -> str:
-    """As Linux tells it, or Python."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-        return next(line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
-    except (OSError, StopIteration):
-        return platform.processor() or platform.machine()
 
 
 def _version(name: str) -> str:
