@@ -138,6 +138,8 @@ class _Drawing:
                 steps.append(Conv(shape[0], 2 * half + 1, pad=half * dilation, dilation=dilation, bias=self.yes()))
             elif kind is Affine:
                 steps.append(Affine(shape[0], bias=self.yes()))
+            elif kind is Residual:
+                steps.append(self.residual(shape, depth, keeping=True))
             else:
                 steps += self.settings(kind, shape, depth)
         return steps
@@ -207,9 +209,9 @@ class _Drawing:
         _, H, W = pad.plan(shape)[0]
         return [pad, MaxPool((min(height, H), min(width, W)), stride=stride)]
 
-    def residual(self, shape, depth):
+    def residual(self, shape, depth, keeping=False):
         shortcut = [kind for kind in (Conv, Subsample) if kind not in self.without] if len(shape) == 3 else []
-        if not shortcut or Conv in self.without or self.yes():
+        if keeping or not shortcut or Conv in self.without or self.yes():
             return Residual(self.named(self.keeping(shape, self.integer(1, 3), depth + 1)))
         stride, kind = self.integer(1, 2), self.one_of(shortcut)
         filters = self.integer(shape[0], 6) if shape[0] < 6 else shape[0]
