@@ -5,13 +5,16 @@ Anything with ``params`` (a dictionary of arrays) and ``loss(X, y=None)``, which
 ``bn_params``, one that draws random numbers while training keeps its generator in ``rng``: checkpoints hold both.
 
 `Network` makes a model of a list of steps; a step of one's own derives from `Step`. `airbench`, `resnet9`, `resnet20`,
-`tutorial` and `vgg` are such lists. The course's classes are written out.
+`tutorial` and `vgg` are such lists. The course's classes are written out;
+`as_network` makes the same `Network` of one.
 """
 
 from pellucid.models.airbench import airbench, whiten, whitening_filters
+from pellucid.models.from_course import as_network
 from pellucid.models.fully_connected import FullyConnectedNet, TwoLayerNet
 from pellucid.models.network import Network
 from pellucid.models.norms import BatchNorm, GroupNorm, LayerNorm
+from pellucid.models.padding import Pad
 from pellucid.models.plain import (
     GELU,
     AvgPool,
@@ -23,6 +26,7 @@ from pellucid.models.plain import (
     ReLU,
     Scale,
     SiLU,
+    Softmax,
     Subsample,
 )
 from pellucid.models.residual import Residual
@@ -52,7 +56,9 @@ __all__ = [
     "Dropout",
     "Flatten",
     "Scale",
+    "Softmax",
     "Subsample",
+    "Pad",
     "Residual",
     "airbench",
     "whiten",
@@ -64,4 +70,5 @@ __all__ = [
     "FullyConnectedNet",
     "ThreeLayerConvNet",
     "TwoLayerNet",
+    "as_network",
 ]

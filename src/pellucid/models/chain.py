@@ -15,7 +15,7 @@ import numpy as np
 
 from pellucid.models import fusion
 from pellucid.models.fusion import Running
-from pellucid.models.step import KINDS, Params, Shape, Step
+from pellucid.models.step import KINDS, Params, Shape, Shapes, Step
 
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 
@@ -63,6 +63,17 @@ class Chain:
             shape = out_shape
         self.running = [Running(*p) for p in self.places]
         return shape, all_params
+
+    def plan(self, shape: Shape) -> tuple[Shape, Shapes]:
+        """The shape that comes out for what comes in, and the shapes of all parameters. Makes no array."""
+        all_shapes: Shapes = {}
+        for name, step in zip(self.names, self.steps, strict=True):
+            try:
+                shape, shapes = step.plan(shape)
+            except (ValueError, TypeError) as error:
+                raise type(error)(f"{self.where}, step {name!r}: {error}") from error
+            all_shapes |= {f"{name}.{short}": own for short, own in shapes.items()}
+        return shape, all_shapes
 
     def fuse(self) -> None:
         """Let steps that have a common form run in it, here and in the chains inside of the steps."""

@@ -14,14 +14,14 @@
 from __future__ import annotations
 
 import fnmatch
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import numpy as np
 
 from pellucid import check, draws
 from pellucid.layers import Workspace, add_l2_penalty, softmax_loss
-from pellucid.models.chain import Chain
+from pellucid.models.chain import Chain, Place
 from pellucid.models.parameters import as_input, float_type
 from pellucid.models.step import KINDS, Shape, Step
 from pellucid.models.summary import Summary, summary_of
@@ -103,7 +103,7 @@ class Network:
             bn_param.update({key: bn_param[key].astype(self.dtype) for key in ("running_mean", "running_var")})
         self.kinds = {
             f"{prefix}{place.name}.{short}": place.step.kind(short)
-            for _, prefix, place in self._chain.walk()
+            for _, prefix, place in self.places()
             if not place.step.chains()
             for short in place.arrays
         }
@@ -127,12 +127,19 @@ class Network:
     @property
     def bn_params(self) -> list[dict[str, Any]]:
         """The dictionaries with running statistics, in the steps' order. Assigned to, they take over the numbers."""
-        return [place.step.bn_param for _, _, place in self._chain.walk() if place.step.bn_param is not None]
+        return [place.step.bn_param for _, _, place in self.places() if place.step.bn_param is not None]
 
     @bn_params.setter
     def bn_params(self, statistics: list[dict[str, Any]]) -> None:
         for bn_param, new in zip(self.bn_params, statistics, strict=True):
             bn_param.update(new)
+
+    def places(self) -> Iterator[tuple[int, str, Place]]:
+        """Every step where it stands: how deep in blocks, what precedes its name, the place.
+
+        Steps in a block follow it.
+        """
+        return self._chain.walk()
 
     @property
     def groups(self) -> dict[str, list[str]]:
@@ -207,7 +214,7 @@ class Network:
 
     def summary(self) -> Summary:
         """Name, step, shape, parameters and multiply-adds of every step; print it."""
-        return summary_of(self._chain.walk(), self.input_shape, self.params, self.param_options)
+        return summary_of(self.places(), self.input_shape, self.params, self.param_options)
 
     def _matching(self, where: str, pattern: str | Iterable[str]) -> list[str]:
         patterns = [pattern] if isinstance(pattern, str) else list(pattern)

@@ -17,7 +17,7 @@ from pellucid.layers import (
     spatial_groupnorm_backward,
     spatial_groupnorm_forward,
 )
-from pellucid.models.step import Params, Shape, Step, image_shape
+from pellucid.models.step import Params, Shape, Shapes, Step, image_shape
 
 
 @dataclass(repr=False, eq=False)
@@ -45,11 +45,19 @@ class BatchNorm(Step):
     def __post_init__(self) -> None:
         self.momentum = check.number("BatchNorm", "momentum", self.momentum, least=0, most=1)
         self.eps = check.number("BatchNorm", "eps", self.eps, least=0)
+        for name in ("scale", "shift"):
+            check.flag("BatchNorm", name, getattr(self, name))
+
+    def plan(self, shape: Shape) -> tuple[Shape, Shapes]:
+        """See `Step.plan`."""
+        if len(shape) not in (1, 3):
+            raise ValueError(f"BatchNorm: what comes in has the shape {shape}; it must be (C, H, W) or (D,)")
+        there = {"gamma": self.scale, "beta": self.shift}
+        return shape, {short: shape[:1] for short, is_there in there.items() if is_there}
 
     def build(self, shape: Shape, rng: Any) -> tuple[Shape, Params]:
         """See `Step.build`."""
-        if len(shape) not in (1, 3):
-            raise ValueError(f"BatchNorm: what comes in has the shape {shape}; it must be (C, H, W) or (D,)")
+        out_shape, params = super().build(shape, rng)
         C = shape[0]
         self.bn_param = {  # type: ignore[misc]  # the class says that there may be none
             "mode": "train",
@@ -58,8 +66,7 @@ class BatchNorm(Step):
             "running_mean": np.zeros(C),
             "running_var": np.ones(C),  # not the course's 0, so that an untrained network can be looked at
         }
-        start = {"gamma": np.ones(C)} if self.scale else {}
-        return shape, {**start, "beta": np.zeros(C)} if self.shift else start
+        return out_shape, params
 
     def forward(self, x: np.ndarray, params: Params, mode: str) -> tuple[np.ndarray, Any]:
         """See `Step.forward`."""
@@ -101,9 +108,9 @@ class LayerNorm(Step):
     def __post_init__(self) -> None:
         self.eps = check.number("LayerNorm", "eps", self.eps, least=0)
 
-    def build(self, shape: Shape, rng: Any) -> tuple[Shape, Params]:
-        """See `Step.build`."""
-        return shape, {"gamma": np.ones(shape), "beta": np.zeros(shape)}
+    def plan(self, shape: Shape) -> tuple[Shape, Shapes]:
+        """See `Step.plan`."""
+        return shape, {"gamma": shape, "beta": shape}
 
     def forward(self, x: np.ndarray, params: Params, mode: str) -> tuple[np.ndarray, Any]:
         """See `Step.forward`."""
@@ -132,12 +139,12 @@ class GroupNorm(Step):
         self.groups = check.whole_number("GroupNorm", "groups", self.groups, least=1)
         self.eps = check.number("GroupNorm", "eps", self.eps, least=0)
 
-    def build(self, shape: Shape, rng: Any) -> tuple[Shape, Params]:
-        """See `Step.build`."""
+    def plan(self, shape: Shape) -> tuple[Shape, Shapes]:
+        """See `Step.plan`."""
         C, _, _ = image_shape("GroupNorm", shape)
         if C % self.groups:
             raise ValueError(f"GroupNorm: groups is {self.groups}; it must divide the {C} channels that come in")
-        return shape, {"gamma": np.ones(C), "beta": np.zeros(C)}
+        return shape, {"gamma": (C,), "beta": (C,)}
 
     def forward(self, x: np.ndarray, params: Params, mode: str) -> tuple[np.ndarray, Any]:
         """See `Step.forward`."""

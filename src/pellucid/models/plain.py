@@ -24,7 +24,7 @@ from pellucid.layers import (
     silu_forward,
 )
 from pellucid.layers.channels_last import contiguous, zero_images
-from pellucid.models.step import Params, Shape, Step, image_shape, pair
+from pellucid.models.step import Params, Shape, Shapes, Step, image_shape, pair
 
 
 class ReLU(Step):
@@ -84,8 +84,8 @@ class _Pool(Step):
         height, width = pair(type(self).__name__, "size", self.size)
         return {"pool_height": height, "pool_width": width, "stride": self.stride or height}
 
-    def build(self, shape: Shape, rng: Any) -> tuple[Shape, Params]:
-        """See `Step.build`."""
+    def plan(self, shape: Shape) -> tuple[Shape, Shapes]:
+        """See `Step.plan`."""
         where = type(self).__name__
         C, H, W = image_shape(where, shape)
         height, width, stride = self.pool_param.values()
@@ -119,8 +119,8 @@ class AvgPool(_Pool):
 class _GlobalPool(Step):
     """One window that sees the whole image: (C, H, W) -> (C,)."""
 
-    def build(self, shape: Shape, rng: Any) -> tuple[Shape, Params]:
-        """See `Step.build`."""
+    def plan(self, shape: Shape) -> tuple[Shape, Shapes]:
+        """See `Step.plan`."""
         C, _, _ = image_shape(type(self).__name__, shape)
         return (C,), {}
 
@@ -178,7 +178,7 @@ class Dropout(Step):
     def build(self, shape: Shape, rng: Any) -> tuple[Shape, Params]:
         """See `Step.build`."""
         self._rng = rng
-        return shape, {}
+        return super().build(shape, rng)
 
     def forward(self, x: np.ndarray, params: Params, mode: str) -> tuple[np.ndarray, Any]:
         """See `Step.forward`."""
@@ -195,8 +195,8 @@ class Dropout(Step):
 class Flatten(Step):
     """Every sample as one row, in the order channels, rows, columns. (`Affine` reads images so without it.)"""
 
-    def build(self, shape: Shape, rng: Any) -> tuple[Shape, Params]:
-        """See `Step.build`."""
+    def plan(self, shape: Shape) -> tuple[Shape, Shapes]:
+        """See `Step.plan`."""
         return (math.prod(shape),), {}
 
     def forward(self, x: np.ndarray, params: Params, mode: str) -> tuple[np.ndarray, Any]:
@@ -206,6 +206,23 @@ class Flatten(Step):
     def backward(self, dout: np.ndarray, cache: Any) -> tuple[Any, Params]:
         """See `Step.backward`."""
         return dout.reshape(cache), {}
+
+
+class Softmax(Step):
+    """exp(x) / sum(exp(x)) over the classes, or over the channels of every pixel.
+
+    The losses of `pellucid.layers` have it inside; this is for networks from elsewhere that end in probabilities.
+    """
+
+    def forward(self, x: np.ndarray, params: Params, mode: str) -> tuple[np.ndarray, Any]:
+        """See `Step.forward`."""
+        powers = np.exp(x - x.max(axis=1, keepdims=True))
+        out = powers / powers.sum(axis=1, keepdims=True)
+        return out, out
+
+    def backward(self, dout: np.ndarray, cache: Any) -> tuple[Any, Params]:
+        """See `Step.backward`. With p = softmax(x): dx = p * (dout - sum(p * dout))."""
+        return cache * (dout - np.sum(cache * dout, axis=1, keepdims=True)), {}
 
 
 @dataclass(repr=False, eq=False)
@@ -240,8 +257,8 @@ class Subsample(Step):
         self.filters = check.whole_number("Subsample", "filters", self.filters, least=1)
         self.stride = check.whole_number("Subsample", "stride", self.stride, least=1)
 
-    def build(self, shape: Shape, rng: Any) -> tuple[Shape, Params]:
-        """See `Step.build`."""
+    def plan(self, shape: Shape) -> tuple[Shape, Shapes]:
+        """See `Step.plan`."""
         C, H, W = image_shape("Subsample", shape)
         if self.filters < C:
             raise ValueError(f"Subsample: filters is {self.filters}; it must be at least the {C} channels that come in")

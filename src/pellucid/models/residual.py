@@ -9,7 +9,7 @@ import numpy as np
 
 from pellucid.layers.elementwise import add
 from pellucid.models.chain import Chain, checked_steps
-from pellucid.models.step import Params, Shape, Step
+from pellucid.models.step import Params, Shape, Shapes, Step
 
 SHORTCUT = "shortcut."
 """In front of the names of the shortcut's parameters."""
@@ -37,25 +37,33 @@ class Residual(Step):
             raise ValueError("Residual: a step has the name 'shortcut', under which the other branch stands")
         self._chains: dict[str, Chain] = {}
 
+    def plan(self, shape: Shape) -> tuple[Shape, Shapes]:
+        """See `Step.plan`."""
+        plans = [(prefix, *chain.plan(shape)) for prefix, chain in self._new_chains().items()]
+        self._check_sum(shape, [out_shape for _, out_shape, _ in plans])
+        return plans[-1][1], {prefix + name: own for prefix, _, shapes in plans for name, own in shapes.items()}
+
     def build(self, shape: Shape, rng: Any) -> tuple[Shape, Params]:
         """See `Step.build`."""
-        self._chains = {"": Chain("Residual", self.steps)}
+        self._chains = self._new_chains()
+        built = [(prefix, *chain.build(shape, rng)) for prefix, chain in self._chains.items()]
+        self._check_sum(shape, [out_shape for _, out_shape, _ in built])
+        return built[-1][1], {prefix + name: array for prefix, _, params in built for name, array in params.items()}
+
+    def _new_chains(self) -> dict[str, Chain]:
+        chains = {"": Chain("Residual", self.steps)}
         if self.shortcut is not None:
-            self._chains[SHORTCUT] = Chain("Residual's shortcut", self.shortcut)
-        params: Params = {}
-        shapes = []
-        for prefix, chain in self._chains.items():
-            out_shape, own = chain.build(shape, rng)
-            shapes.append(out_shape)
-            params |= {prefix + name: array for name, array in own.items()}
-        added = shapes[1] if self.shortcut is not None else shape
-        if shapes[0] != added:
+            chains[SHORTCUT] = Chain("Residual's shortcut", self.shortcut)
+        return chains
+
+    def _check_sum(self, shape: Shape, out_shapes: list[Shape]) -> None:
+        added = shape if self.shortcut is None else out_shapes[1]
+        if out_shapes[0] != added:
             what = "the shortcut gives" if self.shortcut is not None else "what comes in has"
             raise ValueError(
-                f"Residual: the steps give the shape {shapes[0]} but {what} {added}; both are added: give a shortcut "
-                "that changes the shape as the steps do"
+                f"Residual: the steps give the shape {out_shapes[0]} but {what} {added}; both are added: give a "
+                "shortcut that changes the shape as the steps do"
             )
-        return added, params
 
     def forward(self, x: np.ndarray, params: Params, mode: str) -> tuple[np.ndarray, Any]:
         """See `Step.forward`."""

@@ -4,7 +4,7 @@ A step is told what comes in (`build`), computes (`forward`), and hands gradient
 parameters: the network does, and gives a step its own at every call, by their short names. A step of one's own derives
 from `Step` and writes what it needs of
 
-    build(shape, rng)          -> the shape that comes out, and new parameters by short name (default: as it is, none)
+    build(shape, rng)          -> the shape that comes out, and new parameters by short name (default: those of `plan`)
     forward(x, params, mode)   -> out, cache
     backward(dout, cache)      -> dx, gradients by short name
 
@@ -24,6 +24,7 @@ from pellucid import check
 
 Shape = tuple[int, ...]
 Params = dict[str, np.ndarray]
+Shapes = dict[str, Shape]
 
 KINDS = ("weight", "bias", "scale", "shift")
 """What a parameter may be. Only weights are regularised unless the user says otherwise."""
@@ -55,12 +56,21 @@ class Step:
     kinds: ClassVar[dict[str, str]] = {"w": "weight", "b": "bias", "gamma": "scale", "beta": "shift"}
     bn_param: ClassVar[dict[str, Any] | None] = None
 
+    def plan(self, shape: Shape) -> tuple[Shape, Shapes]:
+        """The shape of what comes out for what comes in, and the shapes of the parameters. Makes no array.
+
+        The package's steps have it, so that a network from a file is checked before memory is taken.
+        """
+        return shape, {}
+
     def build(self, shape: Shape, rng: np.random.Generator | None) -> tuple[Shape, Params]:
         """The shape of what comes out for what comes in, and the parameters at their start.
 
-        ``rng`` is the network's generator, or None for NumPy's global state.
+        ``rng`` is the network's generator, or None for NumPy's global state. Where it is not written, scales start at
+        one and everything else at zero.
         """
-        return shape, {}
+        out_shape, shapes = self.plan(shape)
+        return out_shape, {short: np.full(own, float(self.kind(short) == "scale")) for short, own in shapes.items()}
 
     def forward(self, x: np.ndarray, params: Params, mode: str) -> tuple[np.ndarray, Any]:
         """(N, ...) -> out (N, ...), in x's type, and a cache for `backward`. Must not change x."""

@@ -73,6 +73,7 @@ class ThreeLayerConvNet:
         hidden_dim = check.whole_number(where, "hidden_dim", hidden_dim, least=1)
         num_classes = check.whole_number(where, "num_classes", num_classes, least=1)
         weight_scale = check.number(where, "weight_scale", weight_scale, least=0)
+        self.input_dim = (C, H, W)
         self.workspace = Workspace()
         self.reg = check.number(where, "reg", reg, least=0)
         self.dtype = float_type(where, dtype)

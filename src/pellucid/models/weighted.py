@@ -12,7 +12,7 @@ import numpy as np
 from pellucid import check
 from pellucid.layers import affine_backward, affine_forward, conv_backward_fast, conv_forward_fast
 from pellucid.models import initial
-from pellucid.models.step import Params, Shape, Step, image_shape, pair
+from pellucid.models.step import Params, Shape, Shapes, Step, image_shape, pair
 
 
 @dataclass(repr=False, eq=False)
@@ -50,6 +50,7 @@ class Conv(Step):
             setattr(self, name, check.whole_number("Conv", name, getattr(self, name), least=least))
         if self.filters % self.groups:
             raise ValueError(f"Conv: groups is {self.groups}; it must divide the {self.filters} filters")
+        check.flag("Conv", "bias", self.bias)
         initial.checked("Conv", self.init, (*initial.NAMES, "dirac"))
 
     @property
@@ -57,19 +58,23 @@ class Conv(Step):
         """What the layer's functions take."""
         return {"stride": self.stride, "pad": self.pad, "dilation": self.dilation, "groups": self.groups}
 
-    def build(self, shape: Shape, rng: Any) -> tuple[Shape, Params]:
-        """See `Step.build`."""
+    def plan(self, shape: Shape) -> tuple[Shape, Shapes]:
+        """See `Step.plan`."""
         C, H, W = image_shape("Conv", shape)
         size = pair("Conv", "size", self.size)
         if C % self.groups:
             raise ValueError(f"Conv: groups is {self.groups}; it must divide the {C} channels that come in")
-        H_out, W_out = self._stops(H, W, size)
-        seen = C // self.groups
-        w = initial.weights("Conv", self.init, (self.filters, seen, *size), seen * math.prod(size), rng)
+        shapes: Shapes = {"w": (self.filters, C // self.groups, *size)}
+        return (self.filters, *self._stops(H, W, size)), shapes | ({"b": (self.filters,)} if self.bias else {})
+
+    def build(self, shape: Shape, rng: Any) -> tuple[Shape, Params]:
+        """See `Step.build`."""
+        out_shape, params = super().build(shape, rng)
+        w_shape = params["w"].shape
+        params["w"] = initial.weights("Conv", self.init, w_shape, math.prod(w_shape[1:]), rng)
         if self.init == "dirac":
-            initial.hand_channels_on(w, self.groups)
-        params = {"w": w, "b": np.zeros(self.filters)} if self.bias else {"w": w}
-        return (self.filters, H_out, W_out), params
+            initial.hand_channels_on(params["w"], self.groups)
+        return out_shape, params
 
     def forward(self, x: np.ndarray, params: Params, mode: str) -> tuple[np.ndarray, Any]:
         """See `Step.forward`."""
@@ -124,15 +129,20 @@ class Affine(Step):
 
     def __post_init__(self) -> None:
         self.units = check.whole_number("Affine", "units", self.units, least=1)
+        check.flag("Affine", "bias", self.bias)
         initial.checked("Affine", self.init)
+
+    def plan(self, shape: Shape) -> tuple[Shape, Shapes]:
+        """See `Step.plan`."""
+        shapes: Shapes = {"w": (math.prod(shape), self.units)}
+        return (self.units,), shapes | ({"b": (self.units,)} if self.bias else {})
 
     def build(self, shape: Shape, rng: Any) -> tuple[Shape, Params]:
         """See `Step.build`."""
-        D = math.prod(shape)
-        params = {"w": initial.weights("Affine", self.init, (D, self.units), D, rng)}
-        if self.bias:
-            params["b"] = np.zeros(self.units)
-        return (self.units,), params
+        out_shape, params = super().build(shape, rng)
+        D, _ = w_shape = params["w"].shape
+        params["w"] = initial.weights("Affine", self.init, w_shape, D, rng)
+        return out_shape, params
 
     def forward(self, x: np.ndarray, params: Params, mode: str) -> tuple[np.ndarray, Any]:
         """See `Step.forward`."""
