@@ -51,7 +51,7 @@ def decode_picture(
     BrokenPicture, a ValueError that names the file, for whatever is no picture of the four formats, is damaged, moves,
     or is too large.
     """
-    from PIL import Image, ImageOps
+    from PIL import Image
 
     try:
         with Image.open(io.BytesIO(content), formats=FORMATS) as image:
@@ -59,13 +59,20 @@ def decode_picture(
             if size is not None:
                 # JPEG can be decoded at 1/2, 1/4 or 1/8 of its size, much faster: twice what we need is left.
                 image.draft(None, (2 * max(size), 2 * max(size)))
-            upright: Any = _rgb(ImageOps.exif_transpose(image))
-            return np.asarray(upright if size is None else _fitted(upright, size, fit))
+            return picture_of(image, size, fit)
     # Pillow's decoders raise OSError, SyntaxError, struct.error, IndexError and more at damaged files.
     except Exception as error:
         reason = f"it is no picture of the formats {', '.join(FORMATS)}" if _unknown(error) else str(error)
         advice = "replace it or take it out"
         raise BrokenPicture(where, name, f"cannot be read: {reason or type(error).__name__}", advice) from error
+
+
+def picture_of(image: Any, size: tuple[int, int] | None = None, fit: str = "crop") -> np.ndarray:
+    """What ``decode_picture`` makes of a Pillow image that is open already."""
+    from PIL import ImageOps
+
+    upright: Any = _rgb(ImageOps.exif_transpose(image))
+    return np.asarray(upright if size is None else _fitted(upright, size, fit))
 
 
 def _fitted(image: Image.Image, size: tuple[int, int], fit: str) -> Image.Image:
