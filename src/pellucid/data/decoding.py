@@ -77,7 +77,7 @@ class Decoder:
         step = max(1, min(_CHUNK, _CHUNK_BYTES // math.prod(shape)))
         chunks = (self.files[start : start + step] for start in range(0, len(self.files), step))
         done = 0
-        with _quiet_pillow(), ThreadPoolExecutor(self.threads) as pool:
+        with quiet_pillow(), ThreadPoolExecutor(self.threads) as pool:
             waiting: deque[Future[tuple[np.ndarray, list[Skipped]]]] = deque()
 
             def submit(count: int) -> None:
@@ -141,7 +141,7 @@ class Decoder:
 
     def _find_first(self) -> tuple[Name, tuple[int, int, int]]:
         broken: list[Skipped] = []
-        with _quiet_pillow():
+        with quiet_pillow():
             for file in self.files:
                 picture = self._decode(file)
                 if not isinstance(picture, str):
@@ -182,7 +182,7 @@ def short_name(file: Name) -> str:
 
 
 @contextmanager
-def _quiet_pillow() -> Iterator[None]:
+def quiet_pillow() -> Iterator[None]:
     """Pillow only warns of a picture somewhat too large, and of odd EXIF notes.
 
     The first is ours to refuse, the second is of no concern. The filters hold for all threads, so they are set once.
