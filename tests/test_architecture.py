@@ -62,7 +62,9 @@ def test_imports_go_one_way(path):
     for module, _ in imports_of(path):
         parts = module.split(".")
         if parts[0] == "pellucid" and len(parts) > 1:
-            assert own != "__init__", "pellucid/__init__.py imports nothing"
+            if own == "__init__":
+                assert module == "pellucid.shipping", "pellucid/__init__.py knows nothing but where load is"
+                continue
             assert LEVELS.index(parts[1]) <= LEVELS.index(own), f"{own} imports {module}"
         if own == "models":
             assert not module.startswith("pellucid.kernels"), "models know layers, never kernels"

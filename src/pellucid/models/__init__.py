@@ -12,6 +12,7 @@ Anything with ``params`` (a dictionary of arrays) and ``loss(X, y=None)``, which
 from pellucid.models.airbench import airbench, whiten, whitening_filters
 from pellucid.models.from_course import as_network
 from pellucid.models.fully_connected import FullyConnectedNet, TwoLayerNet
+from pellucid.models.inference import Inference
 from pellucid.models.network import Network
 from pellucid.models.norms import BatchNorm, GroupNorm, LayerNorm
 from pellucid.models.padding import Pad
@@ -40,6 +41,7 @@ from pellucid.models.weighted import Affine, Conv
 
 __all__ = [
     "Network",
+    "Inference",
     "Step",
     "Conv",
     "Affine",

@@ -101,27 +101,38 @@ def network_from(
     ValueError, TypeError
         What is wrong, and where.
     """
-    check.known_keys(where, "the network", description, ("input_shape", "dtype", "steps", "options"), ("steps",))
-    known = STEPS | {own.__name__: own for own in own_steps}
-    dtype = description.get("dtype", "float32")
-    check.one_of(where, "the network's dtype", dtype, ("float32", "float64"))
-    steps = _Reader(where, known).steps(description["steps"], 0)
-    input_shape = _shape(where, description.get("input_shape"))
-    trusted = any(name not in STEPS for name in known)
-    if not trusted:
-        _check_shapes(where, steps, input_shape, arrays)
+    shapes = {name: tuple(array.shape) for name, array in arrays.items()}
+    steps, input_shape, dtype = planned(where, description, shapes, own_steps)
     with initial.zeros():
-        network = Network(steps, input_shape, dtype=float_type(where, dtype), rng=rng)
+        network = Network(steps, input_shape, dtype=dtype, rng=rng)
     put_arrays(where, network, arrays)
     for name, options in _options(where, description.get("options", {}), network).items():
         network.param_options[name] = options
     return network
 
 
+def planned(
+    where: str, description: Any, shapes: Mapping[str, Shape], own_steps: Iterable[type[Step]] = ()
+) -> tuple[list[Step], Shape, np.dtype]:
+    """The steps, the input's shape and the type of a description, once they are known to fit arrays of these shapes.
+
+    No array is made. Steps of one's own cannot be asked beforehand: with them the shapes are compared afterwards.
+    """
+    check.known_keys(where, "the network", description, ("input_shape", "dtype", "steps", "options"), ("steps",))
+    known = STEPS | {own.__name__: own for own in own_steps}
+    dtype = description.get("dtype", "float32")
+    check.one_of(where, "the network's dtype", dtype, ("float32", "float64"))
+    steps = _Reader(where, known).steps(description["steps"], 0)
+    input_shape = _shape(where, description.get("input_shape"))
+    if known.keys() == STEPS.keys():
+        compare_shapes(where, _shapes_of(where, steps, input_shape, ""), shapes)
+    return steps, input_shape, float_type(where, dtype)
+
+
 def put_arrays(where: str, network: Network, arrays: Mapping[str, Any]) -> None:
     """Give the network all its parameters and running statistics; nothing happens unless all fit and are finite."""
     own = network.params | statistics_of(network)
-    compare_shapes(where, {name: array.shape for name, array in own.items()}, arrays)
+    compare_shapes(where, *({name: np.shape(array) for name, array in some.items()} for some in (own, arrays)))
     found = {name: np.asarray(arrays[name]).astype(network.dtype) for name in own}
     for name, array in found.items():
         check.all_finite(where, name, array.reshape(-1))
@@ -131,15 +142,16 @@ def put_arrays(where: str, network: Network, arrays: Mapping[str, Any]) -> None:
         own[name][...] = array
 
 
-def compare_shapes(where: str, needed: Mapping[str, Shape], arrays: Mapping[str, Any]) -> None:
+def compare_shapes(where: str, needed: Mapping[str, Shape], found: Mapping[str, Shape]) -> None:
     """All arrays that the network has are there, no others, each with its shape."""
     for name, shape in needed.items():
-        if name not in arrays:
+        if name not in found:
             raise ValueError(f"{where}: the array {name!r} is missing; the network needs it with the shape {shape}")
-        found = tuple(arrays[name].shape)
-        if found != shape:
-            raise ValueError(f"{where}: {name!r} has the shape {found}; by the network's steps it must be {shape}")
-    for name in arrays:
+        if found[name] != shape:
+            raise ValueError(
+                f"{where}: {name!r} has the shape {found[name]}; by the network's steps it must be {shape}"
+            )
+    for name in found:
         if name not in needed:
             hint = check.did_you_mean(name, needed)
             raise ValueError(f"{where}: the network has no parameter {name!r}{hint}; take the array out")
@@ -244,21 +256,15 @@ def _shape(where: str, shape: Any) -> Shape:
     return sizes
 
 
-def _check_shapes(where: str, steps: list[Step], input_shape: Shape, arrays: Mapping[str, Any]) -> None:
-    """Everything that would take memory, before it does."""
-    needed = _planned(where, steps, input_shape, "")
-    compare_shapes(where, needed, arrays)
-
-
-def _planned(where: str, steps: list[Step], shape: Shape, prefix: str) -> dict[str, Shape]:
+def _shapes_of(where: str, steps: list[Step], shape: Shape, prefix: str) -> dict[str, Shape]:
     """The shapes of all arrays of steps in a row; nothing that they compute is too large."""
     chain = Chain(where, steps)
     needed: dict[str, Shape] = {}
     for name, step in zip(chain.names, chain.steps, strict=True):
         if isinstance(step, Residual):
-            needed |= _planned(where, step.steps, shape, f"{prefix}{name}.")
+            needed |= _shapes_of(where, step.steps, shape, f"{prefix}{name}.")
             if step.shortcut is not None:
-                needed |= _planned(where, step.shortcut, shape, f"{prefix}{name}.shortcut.")
+                needed |= _shapes_of(where, step.shortcut, shape, f"{prefix}{name}.shortcut.")
         try:
             out_shape, shapes = step.plan(shape)
         except (ValueError, TypeError) as error:

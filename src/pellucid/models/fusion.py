@@ -143,12 +143,12 @@ def fused(items: list[Running]) -> list[Running]:
     """The same steps, with those that a pattern knows in one."""
     result = []
     while items:
-        result.append(_first(items))
+        result.append(first(items))
         items = items[result[-1].steps :]
     return result
 
 
-def _first(items: list[Running]) -> Running:
+def first(items: list[Running]) -> Running:
     """The first step, with those after it that it runs with."""
     for classes, together in PATTERNS:
         parts = items[: len(classes)]

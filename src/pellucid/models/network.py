@@ -63,6 +63,8 @@ class Network:
         the rate; ``weight_decay``: a factor on it, or False; ``frozen``: True for a parameter that does not move. At
         the start only weights decay. See `set_options` and `freeze`.
     rng : Generator or None
+    chain : Chain
+        The steps where they stand; `places` walks over them.
     workspace : Workspace
         The memory of a training step: what one step used, the next uses again.
 
@@ -91,8 +93,8 @@ class Network:
             raise TypeError(f"{where}: loss_function is a {type(loss_function).__name__}; it must be a function")
         self.loss_function = loss_function
         self._rng = draws.generator(where, rng)
-        self._chain = Chain(where, steps)
-        self.output_shape, params = self._chain.build(self.input_shape, self._rng)
+        self.chain = Chain(where, steps)
+        self.output_shape, params = self.chain.build(self.input_shape, self._rng)
         if loss_function is softmax_loss and len(self.output_shape) != 1:
             raise ValueError(
                 f"{where}: the last step gives {self.output_shape}, but the loss needs scores (classes,): "
@@ -112,12 +114,12 @@ class Network:
         }
         self.workspace = Workspace()
         if fuse:
-            self._chain.fuse()
+            self.chain.fuse()
 
     @property
     def steps(self) -> list[Step]:
         """The steps, as the user wrote them."""
-        return list(self._chain.steps)
+        return list(self.chain.steps)
 
     @property
     def rng(self) -> np.random.Generator | None:
@@ -139,7 +141,7 @@ class Network:
 
         Steps in a block follow it.
         """
-        return self._chain.walk()
+        return self.chain.walk()
 
     @property
     def groups(self) -> dict[str, list[str]]:
@@ -166,11 +168,11 @@ class Network:
         X = self._as_input(X)
         with self.workspace:
             if y is None:
-                return self._chain.forward(X, self.params, "test")[0]
-            scores, caches = self._chain.forward(X, self.params, "train")
+                return self.chain.forward(X, self.params, "test")[0]
+            scores, caches = self.chain.forward(X, self.params, "train")
             loss, dscores = self.loss_function(scores, y)
             frozen = {name for name, options in self.param_options.items() if options.get("frozen")}
-            _, grads = self._chain.gradients(dscores, caches, frozen | {"x"})
+            _, grads = self.chain.gradients(dscores, caches, frozen | {"x"})
             if self.reg:
                 for name in self.groups["weight"]:
                     if name in grads:
