@@ -21,6 +21,7 @@ from pellucid.cli.commands import (
     runs,
     train,
 )
+from pellucid.cli.model_commands import export, import_, predict, save
 
 USAGE_ERROR, FAILED, INTERRUPTED = 2, 1, 128
 """Exit statuses: bad input; a check or a training run that failed; plus the signal's number when a signal stopped
@@ -34,8 +35,11 @@ app = App(
     help_format="markdown",
     default_parameter=Parameter(negative=()),
 )
-for command in (train, recipes, recipe, evaluate, runs, plot, check, filters, data, explain):
+for command in (train, recipes, recipe, evaluate, runs, plot, predict, save, export):
     app.command(command)
+app.command(import_, name="import")
+for other in (check, filters, data, explain):
+    app.command(other)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

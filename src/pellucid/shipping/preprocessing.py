@@ -64,6 +64,10 @@ class Preprocessing:
             raise ValueError(f"{where}: size is {size} with {channels} channels, more than {MOST_PIXELS:,} numbers")
         check.one_of(where, "fit", self.fit, FITS)
         object.__setattr__(self, "size", size)
+        for name in ("mean", "scale"):
+            value = getattr(self, name)
+            if isinstance(value, Sequence) and not isinstance(value, str):
+                object.__setattr__(self, name, np.array(value))
         self.floats(np.zeros((1, *size, channels), np.uint8))  # checks mean and scale
 
     @property
