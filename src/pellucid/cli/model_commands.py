@@ -41,9 +41,14 @@ def predict(
     threads
         Threads to compute with (default: all processors this process may use).
     """
-    from pellucid.cli.predict import predict_command
+    from pellucid.cli.quick_start import quick_start
 
-    return predict_command(model, images, top, json, views, threads)
+    with quick_start():
+        from pellucid.cli.predict import answers
+
+        rest = answers(model, images, top, json, views, threads)
+        failed = next(rest, 0)
+    return 2 if failed + sum(rest) else 0
 
 
 def save(

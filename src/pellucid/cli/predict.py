@@ -19,10 +19,10 @@ AT_A_TIME = 64
 """Pictures that are read before they are answered; the first alone, so that its answer does not wait."""
 
 
-def predict_command(
+def answers(
     path: Path, images: Sequence[str], top: int, as_json: bool, views: bool, most_threads: int | None
-) -> int:
-    """Read, answer and print a few pictures at a time."""
+) -> Iterator[int]:
+    """Read, answer and print a few pictures at a time; gives how many of them could not be read."""
     if not images:
         raise ValueError("predict: say what to look at: picture files, folders of them, or - for standard input")
     check.whole_number("predict", "--top", top, least=1)
@@ -36,11 +36,9 @@ def predict_command(
         )
     if views and model.views is None:
         raise ValueError(f"predict: {path} was not evaluated in several views; leave --views out")
-    failed = 0
     with at_most_threads(min(most_threads or threads(), threads())):
         for names in _in_groups(_names(images)):
-            failed += _answer(model, names, top, as_json, views)
-    return 2 if failed else 0
+            yield _answer(model, names, top, as_json, views)
 
 
 def _in_groups(names: Iterator[str]) -> Iterator[list[str]]:
