@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import signal
 import subprocess
@@ -14,7 +15,7 @@ import pytest
 
 from pellucid.data import load_image_folder, open_dataset
 from pellucid.data import memory as memory_module
-from pellucid.data.cache import remove_strays
+from pellucid.data.cache import _header, remove_strays
 from pellucid.data.locks import try_lock
 from picture_files import both, numbered, plain, put, three_classes, train_test_val
 
@@ -178,7 +179,26 @@ DAMAGE = {
     "a negative shape": lambda npy, record: changed(record, shape=[-30, -4, 6, 3]),
     "a wrong type": lambda npy, record: changed(record, size_bytes="large"),
     "no pairs": lambda npy, record: changed(record, skipped=[3]),
+    "an endless shape": lambda npy, record: changed(record, shape=[math.inf, 4, 6, 3]),
+    "a very long integer": lambda npy, record: record.write_text(record.read_text().replace("30,", "3" * 5000 + ",")),
+    "a picture less": lambda npy, record: with_pixels(npy, record, np.zeros((29, 4, 6, 3), np.uint8)),
+    "grey": lambda npy, record: with_pixels(npy, record, np.zeros((30, 4, 6, 1), np.uint8)),
+    "an endless record": lambda npy, record: changed(record, skipped=[["a", "b" * 2**24]]),
+    "a pipe for the record": lambda npy, record: as_pipe(record),
+    "a pipe for the pixels": lambda npy, record: as_pipe(npy),
+    "a pipe among the strays": lambda npy, record: (npy.unlink(), os.mkfifo(npy.with_name(f".{npy.name}.x.part"))),
 }
+
+
+def with_pixels(npy, record, pixels):
+    """A whole and sound cache, but of other pixels."""
+    npy.write_bytes(_header(pixels.shape) + pixels.tobytes())
+    changed(record, shape=pixels.shape, size_bytes=npy.stat().st_size, mtime_ns=npy.stat().st_mtime_ns)
+
+
+def as_pipe(file):
+    file.unlink()
+    os.mkfifo(file)
 
 
 def changed(record, **values):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import math
+import os
 import struct
 import tracemalloc
 from dataclasses import replace
@@ -260,3 +262,43 @@ def test_debians_copy_has_the_pinned_content():
         array = read_idx(DEBIAN / file.name, sha256=file.sha256_unpacked)
         assert len(array) in (60_000, 10_000)
     assert load_idx_folder(DEBIAN).classes == catalogue.FASHION_MNIST.classes
+
+
+def packed_zeros(path, shape):
+    """A gzipped IDX file of zeros, packed as well as gzip can."""
+    left = math.prod(shape)
+    with gzip.open(path, "wb") as out:
+        out.write(header(shape))
+        while left:
+            left -= out.write(bytes(min(left, 2**24)))
+    return path
+
+
+def test_more_than_the_available_memory_is_refused_and_not_tried(path, monkeypatch):
+    monkeypatch.setattr(idx, "available_bytes", lambda: 59)
+    with pytest.raises(ValueError, match="takes 60 bytes of memory and 59 are available"):
+        read_idx(write(path, content(IMAGES)))
+    monkeypatch.setattr(idx, "available_bytes", lambda: None)
+    assert read_idx(path).size == 60
+
+
+def test_very_many_labels_are_refused_before_they_become_integers(tmp_path):
+    """Labels are eight bytes each in memory: two megabytes of packed zeros could have become sixteen gigabytes."""
+    folder = four_files(tmp_path, size=1)
+    count = idx.MOST_IMAGES + 1
+    packed_zeros(folder / f"{idx.PARTS[0]}.gz", (count, 1, 1))
+    packed_zeros(folder / f"{idx.PARTS[1]}.gz", (count,))
+    tracemalloc.start()
+    with pytest.raises(ValueError, match=r"train-images-idx3-ubyte.gz has 16,777,217 images; at most 16,777,216 are"):
+        load_idx_folder(folder)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 4 * count
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes here")
+def test_what_becomes_a_pipe_before_it_is_opened_is_not_waited_for(path, monkeypatch):
+    os.mkfifo(path)
+    monkeypatch.setattr(idx.places, "regular_file_size", lambda where, path: 100)
+    with pytest.raises(ValueError, match="not a regular file"):
+        read_idx(path)

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import copy
 import os
 import stat
 import sys
+import time
+import tracemalloc
 import zipfile
+import zlib
+from typing import ClassVar
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pellucid.data import load_image_folder
-from picture_files import numbered, put, three_classes, with_file
+from pellucid.data.layout import find_layout
+from pellucid.data.listing import FolderListing
+from picture_files import both, numbered, put, three_classes, with_file
 
 
 def test_a_link_out_of_the_folder_is_refused(tmp_path):
@@ -154,3 +161,100 @@ def test_mutated_zips_raise_nothing_but_value_and_os_errors(tmp_path, data):
         assert load_image_folder(path, size=(4, 6), threads=1).image_shape == (3, 4, 6)
     except (ValueError, OSError) as error:
         assert "mutated.zip" in str(error)
+
+
+@pytest.mark.parametrize(
+    "name", ["a/" * 200 + "x.png", "a/" * 30_000 + "x.png", "a/" * 10 + ".hidden/" + "b/" * 10 + "x.png", "a/" * 400]
+)
+def test_a_very_deep_name_in_a_zip_is_refused_in_a_short_sentence(tmp_path, name):
+    """All the folders above a file are kept: of 30,000 they would take gigabytes."""
+    path = put(tmp_path, with_file(name), "zip")
+    if ".hidden" in name:
+        assert len(load_image_folder(path).classes) == 3
+        return
+    with pytest.raises(ValueError, match="lies too deep") as caught:
+        load_image_folder(path)
+    assert len(str(caught.value)) < 600
+
+
+def test_a_very_long_name_in_a_zip_is_refused_in_a_short_sentence(tmp_path):
+    with pytest.raises(ValueError, match="is longer than any file's") as caught:
+        load_image_folder(put(tmp_path, with_file(f"a/{'x' * 60_000}.png"), "zip"))
+    assert len(str(caught.value)) < 600
+
+
+@both
+def test_a_line_break_in_a_name_does_not_break_the_message(tmp_path, into):
+    path = put(tmp_path, with_file("red\x1b[2J/a\nb.png", b"no picture"), into)
+    with pytest.raises(ValueError, match=r"red\\x1b\[2J/a\\nb\.png cannot be read"):
+        load_image_folder(path)
+    with pytest.raises(ValueError, match=r"red\\x1b\[2J/a\\nb\.png cannot be read"):
+        load_image_folder(path, max_broken=0.01)
+
+
+def overlapping(path, count=3):
+    """A zip file in which many names stand for the same bytes."""
+    with zipfile.ZipFile(path, "w") as archive:
+        for name in ("a/0.png", "b/0.png"):
+            archive.writestr(name, numbered(1))
+        first = archive.infolist()[0]
+        for i in range(1, count):
+            again = copy.copy(first)
+            again.filename = again.orig_filename = f"a/{i}.png"
+            archive.filelist.append(again)
+    return path
+
+
+def test_members_that_share_their_bytes_are_refused(tmp_path):
+    with pytest.raises(ValueError, match=r"overlap.zip: 'a/1.png' shares bytes with another member"):
+        load_image_folder(overlapping(tmp_path / "overlap.zip"))
+
+
+@pytest.mark.parametrize("offset", [2**40, 2**63, 2**64 - 1])
+def test_a_member_far_behind_the_end_is_refused(tmp_path, offset):
+    path = zip_of(tmp_path)
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.infolist()[-1].header_offset = offset
+        archive.writestr("blue/more.png", numbered(1))
+    with pytest.raises(ValueError, match="is damaged: it would lie outside"):
+        load_image_folder(path)
+
+
+def test_no_more_is_unpacked_than_a_member_states(tmp_path):
+    """The packed bytes of a bomb behind a size of 100: zipfile unpacks what is asked for, and then cuts it off."""
+    path = tmp_path / "lies.zip"
+    packed = zlib.compressobj(9, zlib.DEFLATED, -15)
+    bomb = packed.compress(bytes(2**26)) + packed.flush()
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, content in three_classes(3).items():
+            archive.writestr(name, content)
+        archive.writestr("blue/bomb.png", bomb)
+        member = archive.getinfo("blue/bomb.png")
+        member.compress_type, member.file_size = zipfile.ZIP_DEFLATED, 100
+    tracemalloc.start()
+    with pytest.raises(ValueError, match=r"blue/bomb.png is damaged \(Bad CRC-32"):
+        load_image_folder(path)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 2**23
+
+
+def test_what_became_a_pipe_after_it_was_listed_is_not_waited_for(tmp_path):
+    path = put(tmp_path, three_classes(3), "folder")
+    listing = FolderListing("here", path)
+    (path / "red" / "01.png").unlink()
+    os.mkfifo(path / "red" / "01.png")
+    with pytest.raises(ValueError, match=r"here: .*01.png is not a regular file"):
+        listing.read(("red", "01.png"))
+
+
+def test_very_many_classes_take_no_time(tmp_path):
+    """50,000 took 15 s when each was looked for in a list of all."""
+
+    class Names:
+        files: ClassVar = [(f"{i:05d}", "x.png") for i in range(50_000)]
+        folders: ClassVar = {(f"{i:05d}",) for i in range(50_000)}
+
+    begin = time.perf_counter()
+    assert len(find_layout("here", "root", Names()).classes) == 50_000
+    assert time.perf_counter() - begin < 5

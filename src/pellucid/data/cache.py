@@ -26,11 +26,14 @@ from typing import IO, Any
 
 import numpy as np
 
+from pellucid.data import places
 from pellucid.data.locks import try_lock
 from pellucid.files import write_atomically
 
 # Of the two files. Raise it when anything about them or about decoding changes: older caches are then made anew.
 FORMAT = 1
+# A record takes about 300 bytes and 100 for every picture that was left out. A larger one is none of ours.
+_MOST_RECORD_BYTES = 2**24
 # A header of fixed length can be written last, when the number of pictures is known.
 _HEADER_BYTES = 128
 _READ_BYTES = 2**22
@@ -124,6 +127,8 @@ def make_cache(
 def remove_strays(path: Path) -> None:
     """Remove the temporary files of this cache whose writers are dead: those that can be locked."""
     for stray in path.parent.glob(f".{glob.escape(path.name)}.*.part"):
+        if not stray.is_file():  # to open a pipe would wait for its other end
+            continue
         with contextlib.suppress(OSError), stray.open("ab") as file:
             if try_lock(file):
                 stray.unlink()
@@ -168,13 +173,17 @@ def _record_path(path: Path) -> Path:
 def _read_record(path: Path) -> Record | None:
     """The record, if it is one of this format."""
     try:
-        raw: Any = json.loads(_record_path(path).read_bytes())
+        with places.opened("open_cache", _record_path(path)) as file:
+            content = file.read(_MOST_RECORD_BYTES + 1)
+        if len(content) > _MOST_RECORD_BYTES:
+            return None
+        raw: Any = json.loads(content)
         if raw["format"] != FORMAT:
             return None
         raw["shape"] = tuple(int(side) for side in raw["shape"])
         raw["skipped"] = tuple((str(name), str(reason)) for name, reason in raw["skipped"])
         record = Record(**raw)
-    except (OSError, ValueError, TypeError, KeyError, RecursionError):
+    except (OSError, ValueError, TypeError, KeyError, RecursionError, OverflowError):
         return None
     return record if len(record.shape) == 4 and min(record.shape) > 0 else None
 
@@ -182,14 +191,14 @@ def _read_record(path: Path) -> Record | None:
 def _is_whole(path: Path, record: Record) -> bool:
     """Whether the pixels are those that were recorded."""
     try:
-        with path.open("rb") as file:
+        with places.opened("open_cache", path) as file:
             status = os.fstat(file.fileno())
             if status.st_size != record.size_bytes or record.size_bytes != _HEADER_BYTES + math.prod(record.shape):
                 return False
             if file.read(_HEADER_BYTES) != _header(record.shape):
                 return False
             return status.st_mtime_ns == record.mtime_ns or _checksum(file) == record.crc32
-    except OSError:
+    except (OSError, ValueError):
         return False
 
 

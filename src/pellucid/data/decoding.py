@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from pellucid.data.layout import Name
-from pellucid.data.listing import Listing
+from pellucid.data.listing import Listing, one_line
 from pellucid.data.pictures import BrokenPicture, decode_picture
 
 Progress = Callable[[int, int], object]
@@ -158,7 +158,7 @@ class Decoder:
             raise self._too_many(done)
 
     def _too_many(self, done: int) -> ValueError:
-        named = "; ".join(f"{name} {reason}" for name, reason in self.skipped[:_MOST_NAMED])
+        named = "; ".join(f"{one_line(name)} {reason}" for name, reason in self.skipped[:_MOST_NAMED])
         more = f"; and {len(self.skipped) - _MOST_NAMED} more" if len(self.skipped) > _MOST_NAMED else ""
         looked = f" after {done:,} were looked at" if 0 < done < len(self.files) else ""
         return ValueError(

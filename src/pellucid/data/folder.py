@@ -13,7 +13,7 @@ import numpy as np
 from pellucid import check
 from pellucid.data import places
 from pellucid.data.byte_images import ByteImages
-from pellucid.data.cache import cache_name, fingerprint_of, make_cache, open_cache
+from pellucid.data.cache import Record, cache_name, fingerprint_of, make_cache, open_cache
 from pellucid.data.dataset import Dataset, fixed_order
 from pellucid.data.decoding import Decoder, Progress, Skipped, short_name
 from pellucid.data.layout import Layout, Name, find_layout
@@ -158,7 +158,7 @@ def _decoded(
     files = ((short_name(file), decoder.listing.stamp(file)) for file in decoder.files)
     fingerprint = fingerprint_of({**settings, "skipped": decoder.skipped}, files)
     found = open_cache(path, fingerprint)
-    if found is None:
+    if found is None or not _fits(decoder, *found):
 
         def fill(write: Callable[[np.ndarray], object]) -> tuple[Skipped, ...]:
             decoder.decode_all(write, progress)
@@ -167,6 +167,13 @@ def _decoded(
         found = make_cache(decoder.where, path, fingerprint, len(decoder.files), decoder.picture_shape(), fill)
     pixels, record = found
     return pixels, record.skipped
+
+
+def _fits(decoder: Decoder, pixels: np.ndarray, record: Record) -> bool:
+    """Whether a cache holds as many pictures as its record leaves of the files, and of the right size."""
+    skipped = {name for name, _ in record.skipped}
+    kept = sum(short_name(file) not in skipped for file in decoder.files)
+    return len(pixels) == kept and pixels.shape[1:] == (*(decoder.size or pixels.shape[1:3]), 3)
 
 
 def _is_large(decoder: Decoder) -> bool:

@@ -23,12 +23,15 @@ from pellucid.data.byte_images import ByteImages
 from pellucid.data.catalogue import Entry
 from pellucid.data.dataset import Dataset
 from pellucid.data.fetch import Progress, fetch_entry, not_here
+from pellucid.data.memory import available_bytes
 
 UINT8 = 0x08
 _TYPES = {0x08: "uint8", 0x09: "int8", 0x0B: "int16", 0x0C: "int32", 0x0D: "float32", 0x0E: "float64"}
 
 # No file we know of comes near (EMNIST's largest has 0.6 GB); a header that claims more is refused unread.
 MOST_BYTES = 2**31
+# No data set that we know of has a tenth as many (EMNIST has 814,255): a megabyte of packed zeros could state far more.
+MOST_IMAGES = 2**24
 # A gzip stream cannot unpack to more than 1,032 times its own size (a deflate match: 258 bytes from 2 bits).
 _GZIP_RATIO = 1032
 
@@ -55,7 +58,7 @@ def read_idx(path: Any, *, sha256: str | None = None) -> np.ndarray:
     where = "read_idx"
     source = places.existing(where, "path", path)
     size = places.regular_file_size(where, source)
-    with source.open("rb") as raw:
+    with places.opened(where, source) as raw:
         gzipped = raw.read(2) == b"\x1f\x8b"
         raw.seek(0)
         if not gzipped:
@@ -75,6 +78,12 @@ def _read(where: str, path: Path, stream: Any, most: int, sha256: str | None) ->
         raise ValueError(
             f"{where}: {path} states the shape {shape}, {needed:,} bytes, more than it can hold; it is cut short or "
             "damaged, get it again"
+        )
+    available = available_bytes()
+    if available is not None and needed > available:
+        raise ValueError(
+            f"{where}: {path} takes {needed:,} bytes of memory and {available:,} are available; close other programs "
+            "or take a larger machine"
         )
     out = np.empty(needed, np.uint8)
     got = _fill(stream, out.data)
@@ -166,6 +175,8 @@ def load_idx_folder(path: Any) -> Dataset:
 
 def _by_labels(y_train: np.ndarray) -> Entry | None:
     """The data set of the catalogue that has exactly these training labels, or None."""
+    if y_train.ndim != 1 or len(y_train) > MOST_IMAGES:
+        return None
     header = struct.pack(">4B", 0, 0, UINT8, y_train.ndim) + struct.pack(f">{y_train.ndim}I", *y_train.shape)
     digest = hashlib.sha256(header + y_train.tobytes()).hexdigest()
     entries = (catalogue.MNIST, catalogue.FASHION_MNIST)
@@ -228,6 +239,8 @@ def _dataset(where: str, files: list[Path], entry: Entry | None, pins: list[str 
                 f"{where}: {file} has shape {images.shape} and its labels {labels.shape}; they must be (N, height, "
                 "width) and (N,)"
             )
+        if len(labels) > MOST_IMAGES:
+            raise ValueError(f"{where}: {file} has {len(labels):,} images; at most {MOST_IMAGES:,} are read")
         if entry is not None and images.shape[1:] != entry.image_shape[1:]:
             raise ValueError(
                 f"{where}: {file} has images of {images.shape[1:]}; {entry.title} has {entry.image_shape[1:]}"

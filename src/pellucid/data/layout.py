@@ -14,7 +14,7 @@ from __future__ import annotations
 import unicodedata
 from dataclasses import dataclass, field
 
-from pellucid.data.listing import Listing
+from pellucid.data.listing import Listing, one_line
 from pellucid.data.pictures import EXTENSIONS
 
 Name = tuple[str, ...]
@@ -81,7 +81,7 @@ def _has_parts(where: str, root: str, listing: Listing, skip: int) -> bool:
     for part in set(meant):
         if meant.count(part) > 1:
             same = [name for name in parts if _PARTS[name.lower()] == part]
-            raise ValueError(f"{where}: {root} has {' and '.join(same)}, which mean the same; keep one of them")
+            raise ValueError(f"{where}: {root} has {' and '.join(same[:3])}, which mean the same; keep one of them")
     if "train" not in meant:
         raise ValueError(f"{where}: {root} has {', '.join(parts)} but no train folder; add one")
     return True
@@ -128,22 +128,25 @@ def _numbered(where: str, root: str, found: dict[str, dict[str, list[Name]]], st
             f"{where}: {root} has no pictures ({' '.join(EXTENSIONS)}) in folders of classes; give a folder with one "
             "folder for each class"
         )
-    names = sorted({_class_name(name) for name in found["train"]}) if "train" in found else []
+    number = {name: i for i, name in enumerate(sorted({_class_name(name) for name in found.get("train", ())}))}
     for part, classes in sorted(found.items()):
         for name, files in classes.items():
-            place = name if part == "train" and len(found) == 1 else f"{part}/{name}"
-            if _class_name(name) not in names:
-                raise ValueError(f"{where}: {root} has the class {place} but no train/{name}; add pictures to train on")
+            shown = one_line(name)
+            place = shown if part == "train" and len(found) == 1 else f"{part}/{shown}"
+            if _class_name(name) not in number:
+                raise ValueError(
+                    f"{where}: {root} has the class {place} but no train/{shown}; add pictures to train on"
+                )
             if not files:
                 raise ValueError(f"{where}: {root} has no pictures in the class {place}; add some or remove the folder")
+    names = tuple(number)
     if len(names) < 2:
         raise ValueError(f"{where}: {root} has one class only, {names[0]!r}; there is nothing to tell apart")
-    number = {name: i for i, name in enumerate(names)}
     parts = {
         part: [(file, number[_class_name(name)]) for name, files in sorted(classes.items()) for file in files]
         for part, classes in found.items()
     }
-    return Layout(tuple(names), parts, strange)
+    return Layout(names, parts, strange)
 
 
 def _class_name(folder: str) -> str:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import stat
 import struct
 import zipfile
@@ -14,7 +15,16 @@ import zlib
 from pathlib import Path, PurePosixPath
 from typing import Protocol
 
+from pellucid.data import places
 from pellucid.data.pictures import MOST_FILE_BYTES, BrokenPicture
+
+# Folders within folders. An image folder needs three.
+_MOST_DEPTH = 8
+# Of one folder's or file's name: what file systems take. A zip file could hold 65,535.
+_MOST_LETTERS = 255
+_CONTROL = re.compile("[\0-\x1f\x7f-\x9f\u2028\u2029]")  # what ends a line, or steers a terminal
+# Of a member's header in a zip file, before its name.
+_ZIP_HEADER_BYTES = 30
 
 
 class Listing(Protocol):
@@ -55,10 +65,8 @@ class FolderListing:
         self.files.sort()
 
     def _walk(self, folder: Path, above: tuple[str, ...]) -> None:
-        if len(above) > 8:
-            raise ValueError(
-                f"{self._where}: {folder} lies too deep for an image folder; give the folder of the classes"
-            )
+        if len(above) > _MOST_DEPTH:
+            raise _too_deep(self._where, one_line(str(folder)))
         with os.scandir(folder) as entries:
             for entry in entries:
                 if _ignored(entry.name):
@@ -73,26 +81,28 @@ class FolderListing:
                     self.files.append(name)
 
     def _check_file(self, path: Path, entry: os.DirEntry[str]) -> None:
+        shown = one_line(str(path))
         if entry.is_symlink():
             try:
                 target = path.resolve(strict=True)
             except (OSError, RuntimeError):
-                raise ValueError(f"{self._where}: {path} is a link to nothing; take it out") from None
+                raise ValueError(f"{self._where}: {shown} is a link to nothing; take it out") from None
             if not target.is_relative_to(self._resolved):
                 raise ValueError(
-                    f"{self._where}: {path} is a link out of the folder, to {target}; copy the file instead"
+                    f"{self._where}: {shown} is a link out of the folder, to {one_line(str(target))}; copy the file "
+                    "instead"
                 )
             if target.is_dir():
-                raise ValueError(f"{self._where}: {path} is a link to a folder; copy the folder instead")
+                raise ValueError(f"{self._where}: {shown} is a link to a folder; copy the folder instead")
         if not entry.is_file():
-            raise ValueError(f"{self._where}: {path} is not a regular file; take it out")
+            raise ValueError(f"{self._where}: {shown} is not a regular file; take it out")
 
     def full_name(self, file: tuple[str, ...]) -> str:
-        return str(self._root.joinpath(*file))
+        return one_line(str(self._root.joinpath(*file)))
 
     def read(self, file: tuple[str, ...]) -> bytes:
         path = self._root.joinpath(*file)
-        with path.open("rb") as stream:
+        with places.opened(self._where, path) as stream:
             _check_file_size(self._where, str(path), os.fstat(stream.fileno()).st_size)
             return stream.read(MOST_FILE_BYTES)
 
@@ -111,25 +121,52 @@ class ZipListing:
         self._where, self._path = where, path
         self._members: dict[tuple[str, ...], zipfile.ZipInfo] = {}
         self.folders: set[tuple[str, ...]] = set()
+        self._file = places.opened(where, path)
         try:
-            self._mtime_ns = path.stat().st_mtime_ns
-            self._archive = zipfile.ZipFile(path)
-        except (zipfile.BadZipFile, NotImplementedError, OSError, ValueError, struct.error) as error:
-            raise ValueError(f"{where}: {path} is damaged or no zip file ({error}); get it again") from error
-        try:
+            self._mtime_ns = os.fstat(self._file.fileno()).st_mtime_ns
+            self._archive = self._opened()
+            self._check_places()
             for member in self._archive.infolist():
                 self._add(member)
         except BaseException:
-            self._archive.close()
+            self._file.close()
             raise
         self.files = sorted(self._members)
 
+    def _opened(self) -> zipfile.ZipFile:
+        try:
+            return zipfile.ZipFile(self._file)
+        except (zipfile.BadZipFile, NotImplementedError, OSError, ValueError, OverflowError, struct.error) as error:
+            raise ValueError(
+                f"{self._where}: {self._path} is damaged or no zip file ({error}); get it again"
+            ) from error
+
+    def _check_places(self) -> None:
+        """No two members share bytes. A small file could else hold the same large picture a million times."""
+        end, size = 0, os.fstat(self._file.fileno()).st_size
+        for member in sorted(self._archive.infolist(), key=lambda member: member.header_offset):
+            if 0 <= member.header_offset < end:
+                raise ValueError(
+                    f"{self._where}: {self._shown(member)} shares bytes with another member of the zip file; make it anew"
+                )
+            end = member.header_offset + _ZIP_HEADER_BYTES + member.compress_size
+            if member.header_offset < 0 or end > size:
+                raise ValueError(
+                    f"{self._where}: {self._shown(member)} is damaged: it would lie outside of the zip file; get it again"
+                )
+
+    def _shown(self, member: zipfile.ZipInfo) -> str:
+        name = member.filename
+        return f"{self._path}: {name if len(name) <= _MOST_LETTERS else name[:_MOST_LETTERS] + '...'!r}"
+
     def _add(self, member: zipfile.ZipInfo) -> None:
-        shown = f"{self._path}: {member.filename!r}"
+        shown = self._shown(member)
         name = _safe_parts(self._where, shown, member.filename)
         if not name or any(_ignored(part) for part in name):
             return
         _check_text(self._where, name)
+        if len(name) > _MOST_DEPTH + (0 if member.is_dir() else 1):
+            raise _too_deep(self._where, shown)
         # The upper half holds the Unix mode where the zip was made on Unix, else 0.
         kind = stat.S_IFMT(member.external_attr >> 16)
         if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
@@ -147,14 +184,14 @@ class ZipListing:
         self._members[name] = member
 
     def full_name(self, file: tuple[str, ...]) -> str:
-        return f"{self._path}: {'/'.join(file)}"
+        return f"{self._path}: {one_line('/'.join(file))}"
 
     def read(self, file: tuple[str, ...]) -> bytes:
         member = self._members[file]
         _check_file_size(self._where, self.full_name(file), member.file_size)
         try:
             with self._archive.open(member) as stream:
-                return stream.read(MOST_FILE_BYTES)
+                return stream.read(member.file_size)  # not more: zipfile would unpack it all before it cuts it off
         except (
             zipfile.BadZipFile,
             NotImplementedError,
@@ -162,6 +199,7 @@ class ZipListing:
             struct.error,
             EOFError,
             ValueError,
+            OverflowError,
             OSError,
         ) as error:
             if isinstance(error, OSError) and error.errno != errno.EINVAL:  # EINVAL: a place before the file's start
@@ -176,11 +214,21 @@ class ZipListing:
 
     def close(self) -> None:
         self._archive.close()
+        self._file.close()
+
+
+def one_line(name: str) -> str:
+    """The name for messages: line breaks and what else steers a terminal written out."""
+    return _CONTROL.sub(lambda found: repr(found[0])[1:-1], name)
 
 
 def _ignored(name: str) -> bool:
     """What systems leave behind: hidden files, and the folder of hidden files that macOS puts into zips."""
-    return name.startswith(".") or name == "__MACOSX"
+    return name.startswith(".") or name in ("__MACOSX", "Icon\r")
+
+
+def _too_deep(where: str, shown: str) -> ValueError:
+    return ValueError(f"{where}: {shown} lies too deep for an image folder; give the folder of the classes")
 
 
 def _safe_parts(where: str, shown: str, name: str) -> tuple[str, ...]:
@@ -191,11 +239,14 @@ def _safe_parts(where: str, shown: str, name: str) -> tuple[str, ...]:
 
 
 def _check_text(where: str, name: tuple[str, ...]) -> None:
-    """Names end up in messages and in saved models, so they must be text."""
+    """Names end up in messages and in saved models, so they must be text, and not endless."""
+    text = "/".join(name)
     try:
-        "/".join(name).encode()
+        text.encode()
     except UnicodeEncodeError:
-        raise ValueError(f"{where}: the name {'/'.join(name)!r} is no valid UTF-8; rename it") from None
+        raise ValueError(f"{where}: the name {text!r} is no valid UTF-8; rename it") from None
+    if max(map(len, name)) > _MOST_LETTERS:
+        raise ValueError(f"{where}: the name {text[:_MOST_LETTERS]!r}... is longer than any file's; rename it")
 
 
 def _check_file_size(where: str, name: str, size_bytes: int) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import stat
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 VARIABLE = "PELLUCID_DATA"
 
@@ -41,8 +41,27 @@ def regular_file_size(where: str, path: Path) -> int:
     except FileNotFoundError:
         raise FileNotFoundError(f"{where}: {path} is missing; every file of the data set must be there") from None
     if not stat.S_ISREG(status.st_mode):
-        raise ValueError(f"{where}: {path} is not a regular file; give the file itself")
+        raise _not_regular(where, path)
     return status.st_size
+
+
+def opened(where: str, path: Path) -> BinaryIO:
+    """A regular file, open for reading. What has become a pipe since it was looked at is refused, too, not waited for.
+
+    Raises
+    ------
+    ValueError for what is no regular file, else OSError as the system reports it.
+    """
+    # To open a pipe waits for its other end, unless it is told not to.
+    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise _not_regular(where, path)
+    return os.fdopen(descriptor, "rb")
+
+
+def _not_regular(where: str, path: Path) -> ValueError:
+    return ValueError(f"{where}: {path} is not a regular file; give the file itself")
 
 
 def data_folders() -> list[Path]:
