@@ -12,8 +12,8 @@ from contextlib import contextmanager
 def quick_start() -> Iterator[None]:
     """Leave out what nobody needs until the first answer is there.
 
-    The garbage collector would look again and again through all that imports make (0.1 s). And Numba, when it loads the
-    first kernel, imports SciPy's linear algebra to see whether there is a BLAS (0.12 s), which none of our kernels uses.
+    The garbage collector would look again and again through all that imports make (0.1 s). Numba, when it loads its
+    first kernel, imports SciPy's linear algebra to see whether there is a BLAS (0.12 s), which no kernel uses.
     """
     collecting = gc.isenabled()
     gc.disable()
