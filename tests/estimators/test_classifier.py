@@ -5,11 +5,12 @@ import functools
 
 import numpy as np
 import pytest
-from estimators.estimator_data import SHAPE, digits, quick, rows
+from estimator_data import SHAPE, digits, quick, rows
 from sklearn.base import clone
 from sklearn.exceptions import DataConversionWarning, NotFittedError
 
 from pellucid.estimators import ConvNetClassifier, classifier, fully_connected, small
+from pellucid.estimators.fitting import Epochs
 from pellucid.models import Affine, Conv, Network, ReLU, resnet20, tutorial
 from pellucid.training import NonFiniteLoss
 
@@ -19,7 +20,7 @@ def test_it_learns_the_digits():
     found = quick(epochs=6).fit(X[:1400], y[:1400])
     assert found.score(X[1400:], y[1400:]) > 0.95
     assert isinstance(found.network_, Network)
-    assert [place for place in found.network_.params][:2] == ["conv1.w", "batchnorm1.gamma"]
+    assert list(found.network_.params)[:2] == ["conv1.w", "batchnorm1.gamma"]
     assert found.image_shape_ == SHAPE
     assert found.n_features_in_ == 64
     assert found.n_iter_ == len(found.loss_curve_) == 6
@@ -144,6 +145,23 @@ def test_early_stopping_keeps_the_best_epoch():
     assert scores[:-2].index(max(scores)) == len(scores) - 3, "two epochs without a better one, and no more"
     assert not np.allclose(found.mean_.ravel(), X[:800].mean(axis=0)), "what is held back says nothing of the mean"
     assert quick(epochs=1).fit(X[:99], y[:99]).validation_scores_ is None
+
+
+def test_the_weights_of_the_first_step_are_not_kept(monkeypatch):
+    seen = []
+
+    class Watched(Epochs):
+        def on_step(self, solver):
+            seen.append(solver.model.params["affine1.w"].copy())
+
+    monkeypatch.setattr("pellucid.estimators.fitting.Epochs", Watched)
+    X, y = rows()
+    found = ConvNetClassifier(epochs=1, batch_size=10, early_stopping=True, learning_rate=1e-9, random_state=0).fit(
+        X, y
+    )
+    assert len(seen) == 6
+    assert not np.array_equal(seen[0], seen[-1])
+    assert np.array_equal(found.network_.params["affine1.w"], seen[-1]), "as accurate as after the first step"
 
 
 def test_a_warm_start_goes_on():

@@ -10,7 +10,7 @@ import sys
 import joblib
 import numpy as np
 import pytest
-from estimators.estimator_data import digits, quick, rows
+from estimator_data import digits, quick, rows
 from sklearn.base import clone
 
 from pellucid.estimators import ConvNetClassifier

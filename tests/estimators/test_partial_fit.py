@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from estimators.estimator_data import digits, quick, rows
+from estimator_data import digits, quick, rows
 
 from pellucid.estimators import ConvNetClassifier
 

@@ -5,7 +5,7 @@ import sys
 
 import numba
 import pytest
-from estimators.estimator_data import quick, rows
+from estimator_data import rows
 
 from pellucid.estimators import ConvNetClassifier
 from pellucid.estimators.threads import limited
@@ -87,4 +87,3 @@ def test_threads_do_not_change_what_is_predicted():
     X, y = rows()
     found = ConvNetClassifier(epochs=1, random_state=0).fit(X, y)
     assert (found.predict(X) == found.set_params(threads=1).predict(X)).all()
-    assert quick().threads == 1

@@ -107,9 +107,6 @@ class ConvNetClassifier(ClassifierMixin, BaseEstimator):
     True
     """
 
-    network_: Any
-    classes_: np.ndarray
-
     def __init__(
         self,
         network: Any = "auto",

@@ -54,7 +54,8 @@ class Epochs(Hook):
 
     def on_epoch(self, solver: Solver) -> None:
         steps = solver.iterations_per_epoch
-        if solver.iteration % steps:  # the look at the accuracies after the first step
+        if solver.iteration % steps:  # after the first step, whose weights are not to be the best of all by chance
+            solver.best_val_acc = 0.0
             return
         self.losses.append(float(np.mean(solver.loss_history[-steps:])))
         self.scores += solver.val_acc_history[-1:]
