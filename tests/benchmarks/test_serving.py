@@ -2,9 +2,10 @@
 
 import numpy as np
 import pytest
+from benchmarks.timing import QUICK
 
 from benchmarks import serving
-from benchmarks.timing import QUICK
+
 
 
 def test_both_sides_are_timed():
