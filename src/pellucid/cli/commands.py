@@ -34,6 +34,8 @@ def train(
     recipe: str | None = None,
     set: Annotated[tuple[str, ...], Parameter(name="--set", consume_multiple=False, show_default=False)] = (),
     model: Network | None = None,
+    start: Annotated[str | None, Parameter(name="--from")] = None,
+    freeze: Annotated[tuple[str, ...] | None, Parameter(consume_multiple=False)] = None,
     epochs: Whole | None = None,
     batch_size: Whole | None = None,
     rule: Rule | None = None,
@@ -79,6 +81,13 @@ def train(
     model
         The network (network.name; the tutorial's is three-layer: conv, relu, 2x2 max pool, affine, relu, affine).
         Another one starts from its own defaults.
+    start
+        Fine-tune: start from this model file, with a new last layer where the classes are others (network.path). The
+        images are brought to its size and normalised as its own were; the recipe is finetune unless --recipe says
+        another.
+    freeze
+        Parameters of that model which stay as they are, by name with * and ?, such as 'conv1.*'; may be repeated
+        (network.freeze).
     epochs
         How often every training image is seen (train.epochs). May be raised with --resume.
     batch_size

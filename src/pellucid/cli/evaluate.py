@@ -13,7 +13,7 @@ from pellucid.cli.console import say
 from pellucid.cli.report import evaluated, write_report
 from pellucid.cli.run_folder import RunFolder
 from pellucid.cli.settings import Settings
-from pellucid.cli.train import absolute, open_data
+from pellucid.cli.train import absolute, open_data, with_own_start
 from pellucid.data import Dataset
 from pellucid.kernels.jit import at_most_threads
 from pellucid.training import load_weights
@@ -22,7 +22,7 @@ from pellucid.training import load_weights
 def evaluate_command(run: Path, part: str, which: str, data: str | None) -> int:
     """Open the run's data as it was trained with, look at one part of it, and write the report into the folder."""
     folder = RunFolder(run, "evaluate")
-    settings = Settings.from_record(str(folder.record), folder.recorded())
+    settings = with_own_start(Settings.from_record(str(folder.record), folder.recorded()), folder)
     if data is not None:
         settings = replace(settings, data=absolute(data))
     if not folder.checkpoint.exists():
@@ -35,7 +35,7 @@ def evaluate_command(run: Path, part: str, which: str, data: str | None) -> int:
         parts = recipes.split(settings.recipe, dataset)
         if f"X_{part}" not in parts:
             raise ValueError(f"evaluate: the run in {run} was trained without validation images; leave --part out")
-        model = trained(settings, dataset, saved, folder)
+        model = trained(settings, dataset, parts["X_train"].shape[1:], saved, folder)
         X, y = parts[f"X_{part}"], parts[f"y_{part}"]
         report, plain = evaluated(settings.recipe, model, X, y, dataset.classes)
     say(f"{which} weights of {run}, after epoch {saved[2]['epoch']}; {dataset.name}, {part} images")
@@ -47,16 +47,22 @@ def evaluate_command(run: Path, part: str, which: str, data: str | None) -> int:
     return 0
 
 
-def trained(settings: Settings, dataset: Dataset, saved: tuple[dict, list, dict], folder: RunFolder) -> Any:
+def trained(
+    settings: Settings,
+    dataset: Dataset,
+    image_shape: tuple[int, int, int],
+    saved: tuple[dict, list, dict],
+    folder: RunFolder,
+) -> Any:
     """The run's network with the saved weights."""
     params, bn_params, _ = saved
-    model = recipes.build_network(settings.recipe, dataset.image_shape, len(dataset.classes), rng=0)
+    model = recipes.build_network(settings.recipe, image_shape, len(dataset.classes), 0, dataset.classes)
     ours = {name: array.shape for name, array in model.params.items()}
     theirs = {name: array.shape for name, array in params.items()}
     if ours != theirs:
         name = next(name for name in ours | theirs if ours.get(name) != theirs.get(name))
         raise ValueError(
-            f"evaluate: for the {len(dataset.classes)} classes and {dataset.image_shape} images of {settings.data}, "
+            f"{folder.where}: for the {len(dataset.classes)} classes and {image_shape} images of {settings.data}, "
             f"{name!r} would have shape {ours.get(name)}, but it has {theirs.get(name)} in {folder.checkpoint}; give "
             "the data that the run was trained on"
         )

@@ -5,6 +5,8 @@ checkpoint.safetensors    everything needed to go on, and the best weights
 metrics.jsonl             loss, rate, speed and accuracies as training goes (pellucid.training.metrics)
 train.png, weights.png    the curves, drawn again while it trains; the first layer's filters
 result.json               what was reached; written at the end
+model.safetensors         the trained model, whole, for predict and export (pellucid.shipping); written at the end
+start.safetensors         the model file that a fine-tuning run started from
 evaluation.json           accuracy by class and what was taken for what, for the test images;
 confusion.png             the same as a picture. evaluation-val.json and confusion-val.png for the validation images
 """
@@ -45,6 +47,8 @@ class RunFolder:
         self.curves = path / "train.png"
         self.weights = path / "weights.png"
         self.result = path / "result.json"
+        self.model = path / "model.safetensors"
+        self.start = path / "start.safetensors"
         self.events = path / "tensorboard"
         self.lock = path / "run.lock"
         self._locked: Any = None
@@ -84,7 +88,17 @@ class RunFolder:
         self.path.mkdir(parents=True, exist_ok=True)
         self.hold()
         reports = [file(part) for part in ("test", "val") for file in (self.evaluation, self.confusion)]
-        for file in (self.record, self.checkpoint, self.metrics, self.curves, self.weights, self.result, *reports):
+        own = (
+            self.record,
+            self.checkpoint,
+            self.metrics,
+            self.curves,
+            self.weights,
+            self.result,
+            self.model,
+            self.start,
+        )
+        for file in (*own, self.model, self.start, *reports):
             file.unlink(missing_ok=True)
         shutil.rmtree(self.events, ignore_errors=True)
         self.write(self.record, {"format": FORMAT} | settings | _surroundings(settings["threads"]))

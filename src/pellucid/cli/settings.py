@@ -11,9 +11,13 @@ from pellucid import check, recipes
 from pellucid.recipes import Recipe
 
 DEFAULT_RECIPE = "tutorial"
+FINE_TUNING = "finetune"
+"""Where a run starts from a model file."""
 
 SHORTHANDS = {
     "model": "network.name",
+    "start": "network.path",
+    "freeze": "network.freeze",
     "filters": "network.filters",
     "filter_size": "network.filter_size",
     "hidden": "network.hidden",
@@ -89,7 +93,10 @@ class Settings:
             Of --set: "train.epochs=4".
         """
         values, called = _as_changes(given, changes)
-        chosen = recipes.load(recipe or DEFAULT_RECIPE).with_changes(values, called)
+        if "start" in given:
+            values = {"network.name": "file", "data.normalise": "model"} | values
+        chosen = recipes.load(recipe or (FINE_TUNING if "start" in given else DEFAULT_RECIPE))
+        chosen = chosen.with_changes(values, called)
         return cls(chosen, **_beside_the_recipe(given))
 
     def with_options(self, given: dict[str, Any], changes: Sequence[str]) -> Settings:
@@ -116,7 +123,7 @@ class Settings:
 def _as_changes(given: Mapping[str, Any], changes: Sequence[str]) -> tuple[dict[str, Any], dict[str, str]]:
     """The changes to the recipe that options and --set ask for, and what messages call them."""
     values = {SHORTHANDS[name]: value for name, value in given.items() if name in SHORTHANDS}
-    called = {SHORTHANDS[name]: f"--{name.replace('_', '-')}" for name in given if name in SHORTHANDS}
+    called = {SHORTHANDS[name]: _option(name) for name in given if name in SHORTHANDS}
     for change in changes:
         path, value = recipes.parsed(change)
         if path in values:
@@ -124,6 +131,10 @@ def _as_changes(given: Mapping[str, Any], changes: Sequence[str]) -> tuple[dict[
             raise ValueError(f"train: {path} is given twice, by --set and by {first}; give it once")
         values[path] = value
     return {path: list(value) if isinstance(value, tuple) else value for path, value in values.items()}, called
+
+
+def _option(name: str) -> str:
+    return "--from" if name == "start" else f"--{name.replace('_', '-')}"
 
 
 def _beside_the_recipe(given: Mapping[str, Any]) -> dict[str, Any]:

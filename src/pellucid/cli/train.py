@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import datetime
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from threadpoolctl import threadpool_limits
 
-from pellucid import check, recipes
+from pellucid import __version__, check, recipes
 from pellucid.cli.console import progress_bar, say
 from pellucid.cli.report import evaluated, write_report
 from pellucid.cli.run_folder import RunFolder
@@ -17,8 +18,11 @@ from pellucid.cli.settings import Settings
 from pellucid.data import Dataset, open_dataset
 from pellucid.data.catalogue import CATALOGUE
 from pellucid.data.memory import available_bytes
+from pellucid.data.sources import holds_pictures
+from pellucid.files import write_atomically
 from pellucid.inspect import filters_figure, save_figure, training_figure
 from pellucid.kernels.jit import at_most_threads
+from pellucid.shipping import Model, Preprocessing
 from pellucid.training import Hook, Solver
 from pellucid.training.curves import CurvesHook
 from pellucid.training.metrics import MetricsHook
@@ -56,6 +60,7 @@ def train_command(asked: Asked) -> int:
 
 def _train_in(settings: Settings, folder: RunFolder, asked: Asked) -> int:
     """Read the data, train, and leave what came of it in the folder."""
+    start = _start_file(settings)
     tensorboard = _tensorboard_hook(folder) if asked.tensorboard else None
     with threadpool_limits(settings.threads), at_most_threads(settings.threads):
         dataset = open_data(settings)
@@ -73,6 +78,8 @@ def _train_in(settings: Settings, folder: RunFolder, asked: Asked) -> int:
                 say(f"going on after iteration {solver.iteration} of {solver.num_iterations}")
         else:
             folder.create(settings.record())
+            if start is not None:
+                write_atomically(folder.start, start)
         say(f"run folder: {folder.path}")
         _train(solver, folder)
         _finish(solver, settings, data, dataset, folder, metrics, curves)
@@ -82,7 +89,7 @@ def _train_in(settings: Settings, folder: RunFolder, asked: Asked) -> int:
 def _settings_and_folder(asked: Asked) -> tuple[Settings, RunFolder]:
     """What to run and where, before anything is read or written."""
     given = dict(asked.given)
-    for name in ("data", "cache"):
+    for name in ("data", "cache", "start"):
         if name in given:
             given[name] = absolute(given[name])
     if asked.memory is not None:
@@ -96,7 +103,7 @@ def _settings_and_folder(asked: Asked) -> tuple[Settings, RunFolder]:
             raise ValueError("train: --resume goes on with the run's own recipe; leave --recipe out")
         folder = RunFolder(asked.run)
         recorded = Settings.from_record(str(folder.record), folder.recorded())
-        return recorded.with_options(given, asked.changes), folder
+        return with_own_start(recorded.with_options(given, asked.changes), folder), folder
     if "data" not in given:
         raise ValueError("train: say what to train on: a data set such as digits or cifar10, or a folder of images")
     settings = Settings.from_options(asked.recipe, given, asked.changes)
@@ -114,6 +121,8 @@ def open_data(settings: Settings) -> Dataset:
     """The data set, and a line for each file of it that was left out. A named set has a size of its own."""
     wanted = settings.recipe["data"]
     size = wanted["image_size"]
+    if size is None and wanted["normalise"] == "model" and holds_pictures(settings.data):
+        size = recipes.start_size(settings.recipe["network"])
     options: dict[str, Any] = {"size": None if size is None else tuple(size)}
     if settings.data not in CATALOGUE:
         options |= {"fit": wanted["fit"], "max_broken": wanted["max_broken"]}
@@ -134,6 +143,7 @@ def build(
         data,
         len(dataset.classes),
         settings.seed,
+        dataset.classes,
         hooks=hooks,
         print_every=settings.print_every,
         checkpoint_path=folder.checkpoint,
@@ -145,6 +155,38 @@ def _check_memory(settings: Settings, solver: Solver, dataset: Dataset, limit_gb
     """Refuse a batch that cannot fit, with the estimate."""
     needed = recipes.memory_needed(settings.recipe, solver.model, dataset.image_shape, len(solver.y_train))
     recipes.check_memory(needed, available_bytes() if limit_gb is None else limit_gb * 1e9)
+
+
+def _start_file(settings: Settings) -> bytes | None:
+    """The content of the model file to start from: the run keeps a copy, so that it needs no other file."""
+    network = settings.recipe["network"]
+    if network["name"] != "file":
+        return None
+    recipes.start_model(network)  # says what is wrong with it before it is copied
+    return Path(network["path"]).read_bytes()
+
+
+def with_own_start(settings: Settings, folder: RunFolder) -> Settings:
+    """A recorded run's settings, with its own copy of the model file that it started from."""
+    if settings.recipe["network"]["name"] != "file" or not folder.start.exists():
+        return settings
+    return replace(settings, recipe=settings.recipe.with_changes({"network.path": str(folder.start)}))
+
+
+def model_of(
+    settings: Settings, dataset: Dataset, data: dict[str, Any], network: Any, record: Mapping[str, Any]
+) -> Model:
+    """A run's network as a whole model, with what is worth knowing of its training."""
+    X = data["X_train"]
+    C, H, W = X.shape[1:]
+    recipe = settings.recipe.resolved()
+    if "path" in recipe["network"]:
+        recipe["network"]["path"] = Path(recipe["network"]["path"]).name
+    about = {"recipe": recipe, "data": dataset.name, "seed": settings.seed, "images": len(X), "pellucid": __version__}
+    when = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+    how = Preprocessing((H, W), C, X.mean, X.scale, recipe["data"]["fit"])
+    views = recipes.views(settings.recipe)
+    return Model(network, dataset.classes, how, about | {"date": when} | dict(record), views)
 
 
 def _tensorboard_hook(folder: RunFolder) -> Hook:
@@ -193,6 +235,8 @@ def _finish(
     save_figure(filters_figure(first_filters(solver.model, dataset.image_shape)), folder.weights)
     written = [folder.curves, folder.weights, *write_report(folder, "test", "best", settings, report, plain)]
     val_accuracy = solver.best_val_acc if solver.val_acc_history else None
+    reached = {"epochs": solver.epoch, "val_accuracy": val_accuracy, "test_accuracy": report.accuracy}
+    model_of(settings, dataset, data, solver.model, reached).save(folder.model)
     folder.write(
         folder.result,
         {
@@ -211,7 +255,7 @@ def _finish(
     validated = "" if val_accuracy is None else f"validation accuracy {val_accuracy:.4f} ({keep} epoch), "
     in_views = "" if plain == report.accuracy else f" ({plain:.4f} in a single view)"
     say(f"{validated}test accuracy {report.accuracy:.4f}{in_views}")
-    say(f"wrote {folder.checkpoint}, " + ", ".join(map(str, written)))
+    say(f"wrote {folder.checkpoint}, {folder.model}, " + ", ".join(map(str, written)))
 
 
 def first_filters(model: Any, image_shape: tuple[int, int, int]) -> Any:

@@ -147,12 +147,12 @@ class ZipListing:
         for member in sorted(self._archive.infolist(), key=lambda member: member.header_offset):
             if 0 <= member.header_offset < end:
                 raise ValueError(
-                    f"{self._where}: {self._shown(member)} shares bytes with another member of the zip file; make it anew"
+                    f"{self._where}: {self._shown(member)} shares bytes with another member of the zip; make it anew"
                 )
             end = member.header_offset + _ZIP_HEADER_BYTES + member.compress_size
             if member.header_offset < 0 or end > size:
                 raise ValueError(
-                    f"{self._where}: {self._shown(member)} is damaged: it would lie outside of the zip file; get it again"
+                    f"{self._where}: {self._shown(member)} is damaged: it would lie outside of the file; get it again"
                 )
 
     def _shown(self, member: zipfile.ZipInfo) -> str:

@@ -73,6 +73,14 @@ def _by_name(name: str, fetch: bool, progress: Progress | None) -> Dataset:
     return loaders[name](fetch=fetch, progress=progress)
 
 
+def holds_pictures(what: Any) -> bool:
+    """Whether this is the path of a folder or zip file of pictures, which may be brought to another size."""
+    if isinstance(what, str) and what in CATALOGUE:
+        return False
+    path = places.existing("open_dataset", "what", what)
+    return (_folder_kind(path) if path.is_dir() else _file_kind("open_dataset", path)) is None
+
+
 def _not_for_pictures(where: str, name: str, given: dict[str, Any]) -> None:
     """Refuse what only folders of pictures need, where it was given."""
     for argument, usual in (("size", None), ("fit", "crop"), ("max_broken", 0), ("cache", None)):

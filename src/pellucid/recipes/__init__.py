@@ -8,13 +8,14 @@
     solver = build_solver(recipe, data, len(dataset.classes), seed=1)
     solver.train()
 
-Reading order: the TOML files, keys, resolve, changes, recipe, build, memory.
+Reading order: the TOML files, keys, resolve, changes, recipe, start, build, memory.
 """
 
 from pellucid.recipes.build import SEED, build_network, build_solver, split, views
 from pellucid.recipes.changes import parsed
 from pellucid.recipes.memory import MemoryNeeded, check_memory, memory_needed
 from pellucid.recipes.recipe import Recipe, from_dict, from_text, load, names, text
+from pellucid.recipes.start import start_model, start_size
 
 __all__ = [
     "SEED",
@@ -30,6 +31,8 @@ __all__ = [
     "names",
     "parsed",
     "split",
+    "start_model",
+    "start_size",
     "views",
     "text",
 ]

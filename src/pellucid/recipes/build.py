@@ -3,7 +3,7 @@ seed alone."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,7 @@ from pellucid.data import Dataset
 from pellucid.layers import SmoothedSoftmaxLoss, softmax_loss
 from pellucid.recipes.keys import COURSE_CLASSES, settings_of
 from pellucid.recipes.recipe import Recipe
+from pellucid.recipes.start import as_the_model_reads, continued, start_model
 from pellucid.training import Augmentation, Average, Solver, Views, schedules
 from pellucid.training.groups import group_of_each, options_of
 
@@ -44,12 +45,20 @@ def split(recipe: Recipe, dataset: Dataset) -> dict[str, Any]:
     if wanted == "tenth":  # or all of the data's own validation part
         wanted = min(MOST_VALIDATION, max(1, len(dataset.X_train) // 10)) if dataset.X_val is None else None
     normalise, scale = recipe["data"]["normalise"], recipe["data"]["scale"]
+    if normalise == "model":
+        return as_the_model_reads(dataset.split(wanted, subtract_mean=False), start_model(recipe["network"]))
     if normalise == "channel":
         return dataset.split(wanted, per_channel=True)
     return dataset.split(wanted, subtract_mean=normalise == "image", scale=None if scale == "deviation" else scale)
 
 
-def build_network(recipe: Recipe, image_shape: tuple[int, int, int], num_classes: int, rng: Any = None) -> Any:
+def build_network(
+    recipe: Recipe,
+    image_shape: tuple[int, int, int],
+    num_classes: int,
+    rng: Any = None,
+    classes: Sequence[str] | None = None,
+) -> Any:
     """The recipe's network with its initial weights.
 
     Parameters
@@ -58,6 +67,8 @@ def build_network(recipe: Recipe, image_shape: tuple[int, int, int], num_classes
         Channels, height, width.
     rng : Generator or int, optional
         Where the weights come from; NumPy's global state where absent.
+    classes : sequence of str, optional
+        Their names: a network from a file gets a new head where they are others.
 
     Raises
     ------
@@ -67,13 +78,14 @@ def build_network(recipe: Recipe, image_shape: tuple[int, int, int], num_classes
     if recipe["network"]["name"] in COURSE_CLASSES:
         return _course_class(recipe, image_shape, num_classes, rng)
     smoothing = recipe["loss"]["label_smoothing"]
-    return models.Network(
-        _steps(recipe["network"], image_shape[0], num_classes),
-        image_shape,
-        loss_function=SmoothedSoftmaxLoss(smoothing) if smoothing else softmax_loss,
-        reg=recipe["loss"]["reg"],
-        rng=rng,
-    )
+    settings: dict[str, Any] = {
+        "loss_function": SmoothedSoftmaxLoss(smoothing) if smoothing else softmax_loss,
+        "reg": recipe["loss"]["reg"],
+        "rng": rng,
+    }
+    if recipe["network"]["name"] == "file":
+        return continued(recipe["network"], image_shape, num_classes, classes, **settings)
+    return models.Network(_steps(recipe["network"], image_shape[0], num_classes), image_shape, **settings)
 
 
 def _steps(network: dict[str, Any], channels: int, num_classes: int) -> list[models.Step]:
@@ -126,7 +138,14 @@ def _course_class(recipe: Recipe, image_shape: tuple[int, int, int], num_classes
     )
 
 
-def build_solver(recipe: Recipe, data: dict[str, Any], num_classes: int, seed: int = SEED, **options: Any) -> Solver:
+def build_solver(
+    recipe: Recipe,
+    data: dict[str, Any],
+    num_classes: int,
+    seed: int = SEED,
+    classes: Sequence[str] | None = None,
+    **options: Any,
+) -> Solver:
     """The network and the solver that trains it on the data.
 
     Parameters
@@ -136,6 +155,8 @@ def build_solver(recipe: Recipe, data: dict[str, Any], num_classes: int, seed: i
     num_classes : int
     seed : int
         For the initial weights and dropout, the order of the images, and augmentation.
+    classes : sequence of str, optional
+        Their names: see `build_network`.
     **options
         Whatever else the `Solver` takes and a recipe does not say: hooks, print_every, checkpoint_path ...
 
@@ -145,7 +166,7 @@ def build_solver(recipe: Recipe, data: dict[str, Any], num_classes: int, seed: i
         Network, data and recipe that do not fit together.
     """
     for_model, for_solver, for_augmentation = np.random.SeedSequence(seed).spawn(3)
-    model = build_network(recipe, data["X_train"].shape[1:], num_classes, np.random.default_rng(for_model))
+    model = build_network(recipe, data["X_train"].shape[1:], num_classes, np.random.default_rng(for_model), classes)
     if recipe["network"].get("whiten"):
         models.whiten(model, data["X_train"])
     optimizer, train = recipe["optimizer"], recipe["train"]

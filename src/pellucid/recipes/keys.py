@@ -78,6 +78,11 @@ def several(one: Check, count: int | None = None) -> Check:
     return checked
 
 
+def any_number(one: Check) -> Check:
+    """A list of values, which may be empty; a single one is put into a list."""
+    return lambda where, name, value: [] if value in ([], ()) else one_or_several(one)(where, name, value)
+
+
 def one_or_several(one: Check) -> Check:
     """A list of values; a single one is put into a list."""
     return lambda where, name, value: several(one)(where, name, [value] if isinstance(value, str) else value)
@@ -95,7 +100,7 @@ def or_none(other: Check) -> Check:
 
 DATA: Keys = {
     "validation": Key("tenth", words_or(whole(), "tenth")),
-    "normalise": Key("image", word("image", "channel", "none")),
+    "normalise": Key("image", word("image", "channel", "none", "model")),
     "scale": Key("deviation", words_or(number(above=0), "deviation")),
     "image_size": Key(None, or_none(several(whole(least=1), count=2))),
     "fit": Key("crop", word("crop", "stretch", "pad")),
@@ -137,6 +142,11 @@ NETWORKS: dict[str, Keys] = {
         "scale": Key(1 / 9, number(above=0)),
         "head_init": Key("uniform", words_or(number(least=0), "he", "lecun", "uniform")),
         "whiten": Key(True, check.flag),
+    },
+    "file": {
+        "path": Key("", text),
+        "head": Key("auto", word("auto", "new", "keep")),
+        "freeze": Key([], any_number(text)),
     },
 }
 COURSE_CLASSES = ("three-layer", "two-layer", "fully-connected")

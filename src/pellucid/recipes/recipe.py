@@ -93,7 +93,7 @@ class Recipe:
 def names() -> list[str]:
     """The package's recipes, the quickest first."""
     found = {file.name.removesuffix(SUFFIX) for file in _folder().iterdir() if file.name.endswith(SUFFIX)}
-    order = ("tutorial", "quick", "94", "96")
+    order = ("tutorial", "quick", "94", "96", "finetune")
     return [name for name in order if name in found] + sorted(found - set(order))
 
 

@@ -129,6 +129,11 @@ class Resolver:
                 "rate: use one of them"
             )
         data = full["data"]
+        if data["normalise"] == "model" and network != "file":
+            raise ValueError(
+                f"{self.where}: data.normalise is 'model', as a model file says, but network.name is {network!r}; "
+                "start from a model file (--from), or take image, channel or none"
+            )
         if data["normalise"] == "channel" and data["scale"] != "deviation":
             raise ValueError(
                 f"{self.where}: data.scale is {data['scale']:g}, but data.normalise 'channel' divides each channel by "

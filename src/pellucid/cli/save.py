@@ -1,0 +1,36 @@
+"""``pellucid save``: a run's network as a model file; what ``pellucid train`` leaves at its end."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from threadpoolctl import threadpool_limits
+
+from pellucid import recipes
+from pellucid.cli.console import say
+from pellucid.cli.evaluate import trained
+from pellucid.cli.run_folder import RunFolder
+from pellucid.cli.settings import Settings
+from pellucid.cli.train import model_of, open_data, with_own_start
+from pellucid.kernels.jit import at_most_threads
+from pellucid.training import load_weights
+
+
+def save_command(run: Path, out: Path | None, which: str) -> int:
+    """Open the run's data for the mean and the classes, and write the model."""
+    folder = RunFolder(run, "save")
+    settings = with_own_start(Settings.from_record(str(folder.record), folder.recorded()), folder)
+    if not folder.checkpoint.exists():
+        raise FileNotFoundError(
+            f"save: {run} has no checkpoint yet; go on with it: pellucid train --run {run} --resume"
+        )
+    saved = load_weights(folder.checkpoint, which)
+    with threadpool_limits(settings.threads), at_most_threads(settings.threads):
+        dataset = open_data(settings)
+        data = recipes.split(settings.recipe, dataset)
+        network = trained(settings, dataset, data["X_train"].shape[1:], saved, folder)
+    record: dict[str, Any] = {"weights": which, "epochs": saved[2]["epoch"]}
+    model_of(settings, dataset, data, network, record).save(out or folder.model)
+    say(f"wrote {out or folder.model}: the {which} weights of {run}, after epoch {saved[2]['epoch']}")
+    return 0
