@@ -97,10 +97,12 @@ def _content(name: str) -> Any:
         return name
     from pellucid.data.pictures import MOST_FILE_BYTES
 
-    content = sys.stdin.buffer.read(MOST_FILE_BYTES + 1)
-    if len(content) > MOST_FILE_BYTES:
-        raise ValueError(f"predict: standard input has more than {MOST_FILE_BYTES:,} bytes; no picture is that large")
-    return content
+    content = bytearray()
+    while piece := sys.stdin.buffer.read(2**20):
+        content += piece
+        if len(content) > MOST_FILE_BYTES:
+            raise ValueError(f"predict: standard input has more than {MOST_FILE_BYTES:,} bytes; no picture has")
+    return bytes(content)
 
 
 def _say(name: str, prediction: Prediction, as_json: bool) -> None:

@@ -103,8 +103,9 @@ class FolderListing:
     def read(self, file: tuple[str, ...]) -> bytes:
         path = self._root.joinpath(*file)
         with places.opened(self._where, path) as stream:
-            _check_file_size(self._where, str(path), os.fstat(stream.fileno()).st_size)
-            return stream.read(MOST_FILE_BYTES)
+            size = os.fstat(stream.fileno()).st_size
+            _check_file_size(self._where, str(path), size)
+            return stream.read(size)
 
     def stamp(self, file: tuple[str, ...]) -> tuple[int, ...]:
         status = self._root.joinpath(*file).stat()

@@ -130,7 +130,7 @@ def read_file(path: str | os.PathLike[str]) -> Graph:
             "their numbers in other files, which are not read: reduce the model"
         )
     with path.open("rb") as file:
-        data = file.read(MOST_FILE_BYTES + 1)  # it may have grown
+        data = file.read(status.st_size)  # a larger number would take as much memory at once
     return graph_of(onnx, data, str(path))
 
 

@@ -166,8 +166,9 @@ def _decoded(where: str, path: Path, size: tuple[int, int], fit: str) -> np.ndar
     """A picture file, no larger than any picture that is let through."""
     if not path.exists():
         raise FileNotFoundError(f"{where}: {path} does not exist (looked from {Path.cwd()})")
-    if regular_file_size(where, path) > MOST_FILE_BYTES:
+    size_bytes = regular_file_size(where, path)
+    if size_bytes > MOST_FILE_BYTES:
         raise ValueError(f"{where}: {path} has more than {MOST_FILE_BYTES:,} bytes; no picture is that large")
     with path.open("rb") as file:
-        content = file.read(MOST_FILE_BYTES + 1)
+        content = file.read(size_bytes)
     return decode_picture(where, str(path), content, size, fit)
