@@ -30,6 +30,7 @@ def test_the_main_job(pellucid):
         "confusion.png",
         "evaluation.json",
         "metrics.jsonl",
+        "model.safetensors",
         "result.json",
         "run.json",
         "run.lock",

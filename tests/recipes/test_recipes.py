@@ -18,8 +18,8 @@ def test_every_recipe_says_what_it_is_and_what_it_costs(name):
     assert "about = " in recipes.text(name)
 
 
-def test_the_package_has_its_four_recipes():
-    assert recipes.names() == ["tutorial", "quick", "94", "96"]
+def test_the_package_has_its_five_recipes():
+    assert recipes.names() == ["tutorial", "quick", "94", "96", "finetune"]
 
 
 @pytest.mark.parametrize("name", recipes.names())
