@@ -140,33 +140,43 @@ def pictures():
     return Target(lambda data: decode_picture("fuzz", "picture", data, (8, 8)), seeds)
 
 
+SOUND_NAMES = ("a/1.png", "a/2.png", "b/1.png", "b/2.png")
+WILD_NAMES = (
+    "../x/1.png",
+    "/a/1.png",
+    "a/1.PNG",
+    "a",
+    "a/1.png/2.png",
+    "C:\\a\\1.png",
+    "é/\n.png",
+    "a/1.png",
+    "",
+    "a//b.png",
+)
+
+
 def zips():
     scratch = Scratch(".zip")
+    picture = pictures().seeds[0]
 
-    def wrap(data):
-        """The bytes as a picture in a zip whose names they choose, too."""
-        names = [
-            "a/1.png",
-            "b/2.png",
-            "../x/1.png",
-            "/a/1.png",
-            "a/A.png",
-            "a",
-            "a/1.png/2.png",
-            "C:\\a\\1.png",
-            "é/\n.png",
-        ]
+    def packed(members):
         stream = io.BytesIO()
         with warnings.catch_warnings(), zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
             warnings.simplefilter("ignore")  # two of one name
-            for i in range(2 + len(data) % 3):
-                archive.writestr(zipfile.ZipInfo(names[(len(data) * i + i) % len(names)]), data)
+            for name, content in members:
+                archive.writestr(zipfile.ZipInfo(name), content)
         return stream.getvalue()
 
-    picture = pictures().seeds[0]
-    return Target(
-        lambda data: load_image_folder(scratch.write(data), size=(4, 4), threads=1), [wrap(picture), picture], wrap
-    )
+    def wrap(data):
+        """The bytes as a picture among sound ones; now and then they choose its name, too."""
+        names = WILD_NAMES if len(data) % 3 == 0 else ("a/3.png",)
+        others = [(name, picture) for name in SOUND_NAMES]
+        return packed([*others, (names[len(data) % len(names)], data)])
+
+    def read(data):
+        return load_image_folder(scratch.write(data), size=(4, 4), threads=1)
+
+    return Target(read, [packed([(name, picture) for name in SOUND_NAMES]), picture], wrap)
 
 
 def recipe():
