@@ -12,8 +12,8 @@ from pellucid.models.step import Shape, Step
 def batch_norm(call: Call) -> Value:
     """BatchNormalization, with running statistics."""
     x = call.data()
-    is_training = call.flag("training_mode") or not call.flag("is_test", call.graph.opset > 6) or any(call.node.outputs[1:])
-    if is_training or not call.flag("spatial", True):
+    is_test = call.flag("is_test", call.graph.opset > 6) and not call.flag("training_mode")
+    if not is_test or any(call.node.outputs[1:]) or not call.flag("spatial", True):
         raise call.refused("it normalises by the batch, or by pixel", "export the model for inference")
     gamma, beta, mean, variance = (call.parameter(place) for place in (1, 2, 3, 4))
     eps, momentum = call.number("epsilon", 1e-5), call.number("momentum", 0.9)
