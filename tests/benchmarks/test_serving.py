@@ -7,7 +7,6 @@ from benchmarks.timing import QUICK
 from benchmarks import serving
 
 
-
 def test_both_sides_are_timed():
     pytest.importorskip("onnxruntime", reason="ONNX Runtime is not installed")
     rng = np.random.default_rng(0)

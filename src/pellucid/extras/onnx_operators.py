@@ -105,7 +105,7 @@ def identity(call: Call) -> Value:
 def cast(call: Call) -> Value:
     """Cast between floating types that are one and the same here."""
     to = call.integer("to", 0)
-    if FLOATS.get(to) != call.dtype or (to == BFLOAT16 and call.graph.inputs[0].elem_type != BFLOAT16):
+    if to not in FLOATS or FLOATS[to] != call.dtype or (to == BFLOAT16 and call.graph.inputs[0].elem_type != BFLOAT16):
         raise call.refused(f"it makes {type_name(to)} of {call.dtype}", f"the whole network is {call.dtype} here")
     if to == FLOAT16 and call.graph.inputs[0].elem_type != FLOAT16:
         call.notes.append(f"{call.node.place} was left out: numbers stay float32 in place of float16")

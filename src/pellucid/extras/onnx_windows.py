@@ -182,10 +182,13 @@ def _window(call: Call, x: Value, size: tuple[int, int], ceil: bool = False) -> 
             rest = (padded[k] - spans[k]) % strides[k]
             stops[k] += bool(rest) and stops[k] * strides[k] < pixels[k] + pads[k]
     hanging = [max(0, (stops[k] - 1) * strides[k] + spans[k] - padded[k]) for k in (0, 1)]
-    strides_that_fit = [
+    strides_that_fit = [  # a window that stops once does not mind, as long as it still stops once
         stride
         for stride in sorted(set(strides), reverse=True)
-        if all(output_size(padded[k] + hanging[k], spans[k], stride) == stops[k] for k in (0, 1))
+        if all(
+            stride == strides[k] or stops[k] == output_size(padded[k] + hanging[k], spans[k], stride) == 1
+            for k in (0, 1)
+        )
     ]
     dilations_that_fit = {dilation for side, dilation in zip(size, dilations, strict=True) if side > 1} or {1}
     for name, numbers, fitting in (
