@@ -2,6 +2,7 @@
 # Both make .venv from the newest Python on the PATH (3.11 or later) and install from PyPI; no compiler.
 # `make bench` measures the kernels beside PyTorch and ONNX Runtime, in an environment of its own, and writes docs/benchmarks.*;
 # part of it: `make bench BENCH="--only conv3x3 --quick"`.
+# `make fuzz` gives a million hostile files to the readers: a few minutes.
 # Choose another interpreter with `make demo PYTHON=python3.12`.
 
 PYTHON ?= $(shell for v in 3.14 3.13 3.12 3.11; do \
@@ -11,7 +12,7 @@ BIN := .venv/bin
 RUN ?= runs/demo
 BENCH ?= --write
 
-.PHONY: demo test test-fast lint bench clean
+.PHONY: demo test test-fast lint fuzz bench clean
 
 demo: .venv/.base
 	$(BIN)/pellucid train digits --epochs 20 --run $(RUN) --overwrite
@@ -26,6 +27,9 @@ lint: .venv/.dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+fuzz: .venv/.dev
+	$(BIN)/python tests/fuzz/run.py all --runs 1000000
 
 bench: .venv-bench/.ready
 	.venv-bench/bin/python -m benchmarks $(BENCH)
