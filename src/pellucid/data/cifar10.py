@@ -10,8 +10,8 @@ Format: https://www.cs.toronto.edu/~kriz/cifar.html
 from __future__ import annotations
 
 import gzip
+import os
 import struct
-import tarfile
 import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -24,6 +24,8 @@ from pellucid.data import catalogue, places
 from pellucid.data.byte_images import ByteImages
 from pellucid.data.dataset import Dataset, course_dictionary, mean_image, take
 from pellucid.data.fetch import Progress, fetch_entry, not_here
+from pellucid.data.listing import one_line
+from pellucid.data.tar import BrokenArchive, Member, members
 
 IMAGE_SHAPE = (3, 32, 32)
 RECORD_BYTES = 1 + 3 * 32 * 32
@@ -36,7 +38,7 @@ FILES = (*TRAIN_FILES, "test_batch.bin")
 # What a tar archive may hold besides the six files: headers, padding, a readme and the list of classes.
 _OTHER_BYTES = 1 << 20
 _MOST_MEMBERS = 100
-_BROKEN_ARCHIVE = (tarfile.TarError, EOFError, zlib.error, gzip.BadGzipFile, struct.error, RecursionError, UnicodeError)
+_BROKEN_ARCHIVE = (BrokenArchive, EOFError, zlib.error, gzip.BadGzipFile, struct.error)
 
 
 def load_cifar10(
@@ -174,7 +176,7 @@ def _from_folder(where: str, folder: Path, count: int) -> Iterator[tuple[int, st
     for number, name in enumerate(FILES):
         path = folder / name
         _check_size(where, str(path), places.regular_file_size(where, path), count)
-        with path.open("rb") as stream:
+        with places.opened(where, path) as stream:
             yield number, str(path), _read_exactly(where, str(path), stream.read, count)
 
 
@@ -183,19 +185,20 @@ def _from_archive(where: str, path: Path, count: int) -> Iterator[tuple[int, str
     most = len(FILES) * count * RECORD_BYTES + _OTHER_BYTES
     missing = {f"{FOLDER}/{name}": number for number, name in enumerate(FILES)}
     try:
-        with gzip.open(path, "rb") as unpacked:
-            stream: Any = _Capped(where, path, unpacked, most)
-            with tarfile.open(fileobj=stream, mode="r|", bufsize=1 << 20) as archive:
-                for position, member in enumerate(archive):
-                    if position == _MOST_MEMBERS:
-                        raise ValueError(f"{where}: {path} has more than {_MOST_MEMBERS} members; get {ARCHIVE} again")
-                    _refuse_pickles(where, member.name)
-                    if member.name not in (f"{FOLDER}/{name}" for name in FILES):
-                        continue
-                    content = _member_bytes(where, path, archive, member, count)
-                    if member.name not in missing:
-                        raise ValueError(f"{where}: {path} holds {member.name} twice; get {ARCHIVE} again")
-                    yield missing.pop(member.name), f"{path}: {member.name}", content
+        with places.opened(where, path) as packed, gzip.GzipFile(fileobj=packed) as unpacked:
+            if os.fstat(packed.fileno()).st_size > most + most // 1000 + _OTHER_BYTES:  # more than gzip itself adds
+                raise ValueError(f"{where}: {path} is larger than what it should hold; it is not {ARCHIVE}, get that")
+            stream = _Capped(where, path, unpacked, most)
+            for position, member in enumerate(members(stream.read)):
+                if position == _MOST_MEMBERS:
+                    raise ValueError(f"{where}: {path} has more than {_MOST_MEMBERS} members; get {ARCHIVE} again")
+                _refuse_pickles(where, one_line(member.name))
+                if member.name not in (f"{FOLDER}/{name}" for name in FILES):
+                    continue
+                content = _member_bytes(where, path, member, count)
+                if member.name not in missing:
+                    raise ValueError(f"{where}: {path} holds {member.name} twice; get {ARCHIVE} again")
+                yield missing.pop(member.name), f"{path}: {member.name}", content
             while stream.read(1 << 20):
                 pass
     except _BROKEN_ARCHIVE as error:
@@ -206,16 +209,13 @@ def _from_archive(where: str, path: Path, count: int) -> Iterator[tuple[int, str
         raise ValueError(f"{where}: {path} lacks {', '.join(missing)}; it is not {ARCHIVE}, get that")
 
 
-def _member_bytes(where: str, path: Path, archive: tarfile.TarFile, member: tarfile.TarInfo, count: int) -> bytearray:
+def _member_bytes(where: str, path: Path, member: Member, count: int) -> bytearray:
     """The bytes of one member, which must be a plain file of the right size."""
     name = f"{path}: {member.name}"
-    if member.type not in (tarfile.REGTYPE, tarfile.AREGTYPE) or member.issparse():
+    if not member.is_plain:
         raise ValueError(f"{where}: {name} is not a plain file but a link or something else; get {ARCHIVE} again")
     _check_size(where, name, member.size, count)
-    stream = archive.extractfile(member)
-    if stream is None:
-        raise ValueError(f"{where}: {name} has no content; get {ARCHIVE} again")
-    return _read_exactly(where, name, stream.read, count)
+    return _read_exactly(where, name, member.read, count)
 
 
 def _check_size(where: str, name: str, size: int, count: int) -> None:
