@@ -1,5 +1,6 @@
 """``pellucid train --from``, ``pellucid save``, and the model file that every run leaves."""
 
+import hashlib
 import json
 import os
 import re
@@ -111,12 +112,78 @@ def test_a_run_goes_on_without_the_file_that_it_started_from(pellucid, start):
     train(pellucid, "digits", "--from", own, "--freeze", "conv1.*", "--epochs", "1", "--run", "r")
     own.unlink()
     train(pellucid, "--run", "r", "--resume", "--epochs", "2")
-    train(pellucid, "digits", "--from", start, "--freeze", "conv1.*", "--epochs", "2", "--run", "whole")
     pellucid("save", "r", "-o", "again.safetensors")
     models = [package.load(pellucid.folder / name) for name in ("r/model.safetensors", "again.safetensors")]
     for name, array in models[0].network.params.items():
         np.testing.assert_array_equal(array, models[1].network.params[name])
     assert models[0].training["epochs"] == 2
+
+
+def test_the_runs_own_copy_of_its_model_file_must_be_there_and_the_same(pellucid, start):
+    train(pellucid, "digits", "--from", start, "--epochs", "1", "--run", "r")
+    record = json.loads((pellucid.folder / "r/run.json").read_text())
+    assert record["start"] == {"file": start.name, "sha256": hashlib.sha256(start.read_bytes()).hexdigest()}
+    assert record["recipe"]["network"]["path"] == "start.safetensors"
+    about = package.load(pellucid.folder / "r/model.safetensors").training
+    assert about["start"] == record["start"]
+    assert str(start.parent) not in json.dumps(dict(about)) and str(pellucid.folder) not in json.dumps(dict(about))
+    copy = pellucid.folder / "r/start.safetensors"
+    copy.write_bytes((pellucid.folder / "r/model.safetensors").read_bytes())  # a sound model, but another
+    commands = {"train": ("train", "--resume", "--run", "r"), "evaluate": ("evaluate", "r"), "save": ("save", "r")}
+    for name, command in commands.items():
+        told = pellucid(*command, status=2).stderr
+        assert f"{name}: the run's copy of its model file, r/start.safetensors, has changed" in told
+    copy.unlink()
+    for name, command in commands.items():
+        told = pellucid(*command, status=2).stderr
+        assert f"{name}: the run's copy of its model file, r/start.safetensors, is gone" in told
+    copy.write_bytes(start.read_bytes())
+    pellucid("evaluate", "r")
+    del record["start"]
+    (pellucid.folder / "r/run.json").write_text(json.dumps(record))
+    assert "run.json is damaged: start is None" in pellucid("evaluate", "r", status=2).stderr
+
+
+@pytest.mark.slow
+def test_a_killed_run_goes_on_to_the_same_bits(pellucid, start):
+    pictures(pellucid.folder / "data", (1, 4, 7), count=60, colour=True)
+    own = pellucid.folder / "own.safetensors"
+    own.write_bytes(start.read_bytes())
+    options = ["data", "--freeze", "conv1.*", "--freeze", "batchnorm1.*", "--epochs", "150", "--batch-size", "10"]
+    options += ["--threads", "1", "--print-every", "1"]
+    environment = os.environ | {"PYTHONUNBUFFERED": "1", "PELLUCID_QUIET": "1"}
+    command = [PROGRAM, "train", *options, "--from", own, "--run", "killed"]
+    with subprocess.Popen(command, cwd=pellucid.folder, env=environment, stdout=subprocess.PIPE, text=True) as process:
+        for line in process.stdout:
+            if line.startswith("(Iteration 1500 /"):
+                break
+        process.kill()
+    assert not (pellucid.folder / "killed/result.json").exists()
+    pellucid("save", "killed", "-o", "so-far.safetensors")  # also of a run that is not at its end
+    assert package.load(pellucid.folder / "so-far.safetensors").classes == ("digit 1", "digit 4", "digit 7")
+    own.unlink()
+    assert "going on after iteration" in pellucid("train", "--resume", "--run", "killed").stdout
+    pellucid("train", *options, "--from", start, "--run", "whole")
+    killed, whole = (package.load(pellucid.folder / run / "model.safetensors").network for run in ("killed", "whole"))
+    for name, array in whole.params.items():
+        np.testing.assert_array_equal(killed.params[name], array, err_msg=name)
+    before = package.load(start).network.bn_params[0]
+    for network in (killed, whole):
+        np.testing.assert_array_equal(network.bn_params[0]["running_mean"], before["running_mean"])
+
+
+def test_a_model_that_pads_gets_padded_pictures(pellucid, start):
+    Model(package.load(start).network, (), Preprocessing((8, 8), 1, 100.0, 64.0, "pad")).save(pellucid.folder / "m")
+    pictures(pellucid.folder / "data", (1, 4), count=5)
+    train(pellucid, "data", "--from", "m", "--epochs", "1", "--run", "r")
+    assert package.load(pellucid.folder / "r/model.safetensors").preprocessing.fit == "pad"
+
+
+def test_another_recipe_starts_from_a_file_too(pellucid, start):
+    options = ["--recipe", "tutorial", "--set", "optimizer.learning_rate=0.01", "--run", "r"]
+    done = train(pellucid, "digits", "--from", start, *options)
+    assert json.loads((pellucid.folder / "r/run.json").read_text())["recipe"]["network"]["name"] == "file"
+    assert "model.safetensors" in done.stdout
 
 
 @pytest.mark.parametrize(
@@ -130,8 +197,12 @@ def test_a_run_goes_on_without_the_file_that_it_started_from(pellucid, start):
         (["digits", "--set", "data.normalise=model"], "data.normalise is 'model'"),
         (["data", "--from", "START", "--set", "network.head=keep"], "network.head is 'keep', but"),
         (["data", "--from", "START", "--image-size", "9", "9"], "reads images (1, 8, 8) (C, H, W), but these are"),
-        (["data", "--from", "HEADLESS"], "no affine layer whose place a new head could take"),
+        (["data", "--from", "HEADLESS"], "a new head can only take the place of an affine layer"),
         (["digits", "--from", "START", "--set", "network.head=old"], "network.head is 'old'"),
+        (["digits", "--from", "START", "--freeze", "*"], "nothing is left to train"),
+        (["digits", "--from", "START", "--model", "vgg"], "[network] (vgg) has the unknown key '--from'"),
+        (["digits", "--from", "START", "--scale", "2"], "--scale is 2, but data.normalise 'model' divides by"),
+        (["--resume", "--run", "x", "--from", "START"], "there is no run in x"),
     ],
 )
 def test_what_cannot_be_started_from(pellucid, start, arguments, message):

@@ -13,7 +13,8 @@ from pellucid.cli.console import say
 from pellucid.cli.report import evaluated, write_report
 from pellucid.cli.run_folder import RunFolder
 from pellucid.cli.settings import Settings
-from pellucid.cli.train import absolute, open_data, with_own_start
+from pellucid.cli.start import with_own_start
+from pellucid.cli.train import absolute, open_data
 from pellucid.data import Dataset
 from pellucid.kernels.jit import at_most_threads
 from pellucid.training import load_weights

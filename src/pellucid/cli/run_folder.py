@@ -26,6 +26,7 @@ from typing import Any
 from pellucid.files import write_atomically
 
 FORMAT = 2
+START = "start.safetensors"
 PACKAGES = ("pellucid", "numpy", "numba", "safetensors", "pillow", "scikit-learn")
 
 
@@ -48,7 +49,7 @@ class RunFolder:
         self.weights = path / "weights.png"
         self.result = path / "result.json"
         self.model = path / "model.safetensors"
-        self.start = path / "start.safetensors"
+        self.start = path / START
         self.events = path / "tensorboard"
         self.lock = path / "run.lock"
         self._locked: Any = None
@@ -83,24 +84,20 @@ class RunFolder:
                 "replace it with --overwrite"
             )
 
-    def create(self, settings: dict[str, Any]) -> None:
-        """Make the folder, empty of what an earlier run left, and record the settings."""
+    def create(self, settings: dict[str, Any], start: bytes | None = None) -> None:
+        """Make the folder, empty of what an earlier run left, and record the settings.
+
+        ``start`` is the content of the model file that the run starts from.
+        """
         self.path.mkdir(parents=True, exist_ok=True)
         self.hold()
         reports = [file(part) for part in ("test", "val") for file in (self.evaluation, self.confusion)]
-        own = (
-            self.record,
-            self.checkpoint,
-            self.metrics,
-            self.curves,
-            self.weights,
-            self.result,
-            self.model,
-            self.start,
-        )
-        for file in (*own, self.model, self.start, *reports):
+        trained = (self.checkpoint, self.metrics, self.curves, self.weights, self.result, self.model)
+        for file in (self.record, self.start, *trained, *reports):
             file.unlink(missing_ok=True)
         shutil.rmtree(self.events, ignore_errors=True)
+        if start is not None:
+            write_atomically(self.start, start)
         self.write(self.record, {"format": FORMAT} | settings | _surroundings(settings["threads"]))
 
     def hold(self) -> None:

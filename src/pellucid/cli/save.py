@@ -12,7 +12,8 @@ from pellucid.cli.console import say
 from pellucid.cli.evaluate import trained
 from pellucid.cli.run_folder import RunFolder
 from pellucid.cli.settings import Settings
-from pellucid.cli.train import model_of, open_data, with_own_start
+from pellucid.cli.start import with_own_start
+from pellucid.cli.train import model_of, open_data
 from pellucid.kernels.jit import at_most_threads
 from pellucid.training import load_weights
 

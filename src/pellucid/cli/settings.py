@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from pellucid import check, recipes
+from pellucid.cli.run_folder import START
 from pellucid.recipes import Recipe
 
 DEFAULT_RECIPE = "tutorial"
@@ -58,6 +59,8 @@ class Settings:
     threads: int = field(default_factory=processors)
     print_every: int = 20
     cache: str | None = None
+    start: Mapping[str, str] | None = None
+    """The name and SHA-256 of the model file that the run started from; the run folder has a copy."""
 
     def __post_init__(self) -> None:
         for name, least in LEAST.items():
@@ -66,7 +69,10 @@ class Settings:
     def record(self) -> dict[str, Any]:
         """As run.json keeps it."""
         others = {name: getattr(self, name) for name in ("data", "seed", "threads", "print_every", "cache")}
-        return {"recipe": self.recipe.resolved()} | others
+        if self.start is None:
+            return {"recipe": self.recipe.resolved()} | others
+        own_copy = self.recipe.with_changes({"network.path": START})  # wherever the file itself will be
+        return {"recipe": own_copy.resolved(), "start": dict(self.start)} | others
 
     @classmethod
     def from_record(cls, where: str, record: Mapping[str, Any]) -> Settings:
@@ -77,7 +83,11 @@ class Settings:
         if not isinstance(record["data"], str):
             raise ValueError(f"{where} is damaged: data is {record['data']!r}; it must be a name or a path")
         others = {name: record[name] for name in ("data", "seed", "threads", "print_every", "cache") if name in record}
-        return cls(recipes.from_dict(record["recipe"], f"the recipe in {where}"), **others)
+        recipe = recipes.from_dict(record["recipe"], f"the recipe in {where}")
+        start = record.get("start")
+        if recipe["network"]["name"] == "file" and not (isinstance(start, dict) and start.keys() == {"file", "sha256"}):
+            raise ValueError(f"{where} is damaged: start is {start!r}; it must be a model file's name and SHA-256")
+        return cls(recipe, **others, start=start)
 
     @classmethod
     def from_options(cls, recipe: str | None, given: dict[str, Any], changes: Sequence[str]) -> Settings:
@@ -94,7 +104,7 @@ class Settings:
         """
         values, called = _as_changes(given, changes)
         if "start" in given:
-            values = {"network.name": "file", "data.normalise": "model"} | values
+            values = {"network.name": "file", "data.normalise": "model", "data.scale": "deviation"} | values
         chosen = recipes.load(recipe or (FINE_TUNING if "start" in given else DEFAULT_RECIPE))
         chosen = chosen.with_changes(values, called)
         return cls(chosen, **_beside_the_recipe(given))

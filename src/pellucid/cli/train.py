@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +15,10 @@ from pellucid.cli.console import progress_bar, say
 from pellucid.cli.report import evaluated, write_report
 from pellucid.cli.run_folder import RunFolder
 from pellucid.cli.settings import Settings
+from pellucid.cli.start import from_model_file, with_own_start
 from pellucid.data import Dataset, open_dataset
 from pellucid.data.catalogue import CATALOGUE
 from pellucid.data.memory import available_bytes
-from pellucid.data.sources import holds_pictures
-from pellucid.files import write_atomically
 from pellucid.inspect import filters_figure, save_figure, training_figure
 from pellucid.kernels.jit import at_most_threads
 from pellucid.shipping import Model, Preprocessing
@@ -60,26 +59,26 @@ def train_command(asked: Asked) -> int:
 
 def _train_in(settings: Settings, folder: RunFolder, asked: Asked) -> int:
     """Read the data, train, and leave what came of it in the folder."""
-    start = _start_file(settings)
+    start = None
+    if not asked.resume and settings.recipe["network"]["name"] == "file":
+        settings, start = from_model_file(settings)
     tensorboard = _tensorboard_hook(folder) if asked.tensorboard else None
     with threadpool_limits(settings.threads), at_most_threads(settings.threads):
         dataset = open_data(settings)
         data = recipes.split(settings.recipe, dataset)
-        say(f"{dataset.name}: {describe(data, dataset)}")
+        say(f"{dataset.name}: {describe(data, len(dataset.classes))}")
         metrics = MetricsHook(folder.metrics)
         curves = CurvesHook(folder.curves, _draw_curves)
         hooks = [metrics, curves, *([tensorboard] if tensorboard else [])]
         solver = build(settings, data, dataset, folder, hooks)
-        _check_memory(settings, solver, dataset, asked.memory)
+        _check_memory(settings, solver, asked.memory)
         if asked.resume:
             folder.hold()
             if folder.checkpoint.exists():
                 solver.resume(folder.checkpoint)
                 say(f"going on after iteration {solver.iteration} of {solver.num_iterations}")
         else:
-            folder.create(settings.record())
-            if start is not None:
-                write_atomically(folder.start, start)
+            folder.create(settings.record(), start)
         say(f"run folder: {folder.path}")
         _train(solver, folder)
         _finish(solver, settings, data, dataset, folder, metrics, curves)
@@ -121,8 +120,6 @@ def open_data(settings: Settings) -> Dataset:
     """The data set, and a line for each file of it that was left out. A named set has a size of its own."""
     wanted = settings.recipe["data"]
     size = wanted["image_size"]
-    if size is None and wanted["normalise"] == "model" and holds_pictures(settings.data):
-        size = recipes.start_size(settings.recipe["network"])
     options: dict[str, Any] = {"size": None if size is None else tuple(size)}
     if settings.data not in CATALOGUE:
         options |= {"fit": wanted["fit"], "max_broken": wanted["max_broken"]}
@@ -151,26 +148,10 @@ def build(
     )
 
 
-def _check_memory(settings: Settings, solver: Solver, dataset: Dataset, limit_gb: float | None) -> None:
+def _check_memory(settings: Settings, solver: Solver, limit_gb: float | None) -> None:
     """Refuse a batch that cannot fit, with the estimate."""
-    needed = recipes.memory_needed(settings.recipe, solver.model, dataset.image_shape, len(solver.y_train))
+    needed = recipes.memory_needed(settings.recipe, solver.model, solver.X_train.shape[1:], len(solver.y_train))
     recipes.check_memory(needed, available_bytes() if limit_gb is None else limit_gb * 1e9)
-
-
-def _start_file(settings: Settings) -> bytes | None:
-    """The content of the model file to start from: the run keeps a copy, so that it needs no other file."""
-    network = settings.recipe["network"]
-    if network["name"] != "file":
-        return None
-    recipes.start_model(network)  # says what is wrong with it before it is copied
-    return Path(network["path"]).read_bytes()
-
-
-def with_own_start(settings: Settings, folder: RunFolder) -> Settings:
-    """A recorded run's settings, with its own copy of the model file that it started from."""
-    if settings.recipe["network"]["name"] != "file" or not folder.start.exists():
-        return settings
-    return replace(settings, recipe=settings.recipe.with_changes({"network.path": str(folder.start)}))
 
 
 def model_of(
@@ -179,10 +160,16 @@ def model_of(
     """A run's network as a whole model, with what is worth knowing of its training."""
     X = data["X_train"]
     C, H, W = X.shape[1:]
-    recipe = settings.recipe.resolved()
-    if "path" in recipe["network"]:
-        recipe["network"]["path"] = Path(recipe["network"]["path"]).name
-    about = {"recipe": recipe, "data": dataset.name, "seed": settings.seed, "images": len(X), "pellucid": __version__}
+    record_of_run = settings.record()  # its recipe names no place on this machine
+    recipe = record_of_run["recipe"]
+    start = {"start": record_of_run["start"]} if "start" in record_of_run else {}
+    about = start | {
+        "recipe": recipe,
+        "data": dataset.name,
+        "seed": settings.seed,
+        "images": len(X),
+        "pellucid": __version__,
+    }
     when = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
     how = Preprocessing((H, W), C, X.mean, X.scale, recipe["data"]["fit"])
     views = recipes.views(settings.recipe)
@@ -198,12 +185,12 @@ def _tensorboard_hook(folder: RunFolder) -> Hook:
         raise ValueError(f"train: --tensorboard: {error}") from None
 
 
-def describe(data: dict[str, Any], dataset: Dataset) -> str:
+def describe(data: dict[str, Any], num_classes: int) -> str:
     """How many images of what size, in a line."""
-    C, H, W = dataset.image_shape
+    C, H, W = data["X_train"].shape[1:]
     parts = (("train", "to train"), ("val", "to validate"), ("test", "to test"))
     counts = ", ".join(f"{len(data[f'y_{part}']):,} {purpose}" for part, purpose in parts if f"y_{part}" in data)
-    return f"{counts}; {len(dataset.classes)} classes; {H}x{W} pixels, {'grey' if C == 1 else f'{C} channels'}"
+    return f"{counts}; {num_classes} classes; {H}x{W} pixels, {'grey' if C == 1 else f'{C} channels'}"
 
 
 def _draw_curves(solver: Solver, path: str) -> None:
@@ -232,7 +219,7 @@ def _finish(
     report, plain = evaluated(settings.recipe, solver.model, data["X_test"], data["y_test"], dataset.classes)
     if curves.error is not None:
         raise curves.error
-    save_figure(filters_figure(first_filters(solver.model, dataset.image_shape)), folder.weights)
+    save_figure(filters_figure(first_filters(solver.model, data["X_train"].shape[1:])), folder.weights)
     written = [folder.curves, folder.weights, *write_report(folder, "test", "best", settings, report, plain)]
     val_accuracy = solver.best_val_acc if solver.val_acc_history else None
     reached = {"epochs": solver.epoch, "val_accuracy": val_accuracy, "test_accuracy": report.accuracy}

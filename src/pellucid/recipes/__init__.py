@@ -15,7 +15,7 @@ from pellucid.recipes.build import SEED, build_network, build_solver, split, vie
 from pellucid.recipes.changes import parsed
 from pellucid.recipes.memory import MemoryNeeded, check_memory, memory_needed
 from pellucid.recipes.recipe import Recipe, from_dict, from_text, load, names, text
-from pellucid.recipes.start import start_model, start_size
+from pellucid.recipes.start import for_pictures, start_model
 
 __all__ = [
     "SEED",
@@ -24,6 +24,7 @@ __all__ = [
     "build_network",
     "build_solver",
     "check_memory",
+    "for_pictures",
     "from_dict",
     "from_text",
     "load",
@@ -32,7 +33,6 @@ __all__ = [
     "parsed",
     "split",
     "start_model",
-    "start_size",
     "views",
     "text",
 ]

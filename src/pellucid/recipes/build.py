@@ -13,7 +13,7 @@ from pellucid.data import Dataset
 from pellucid.layers import SmoothedSoftmaxLoss, softmax_loss
 from pellucid.recipes.keys import COURSE_CLASSES, settings_of
 from pellucid.recipes.recipe import Recipe
-from pellucid.recipes.start import as_the_model_reads, continued, start_model
+from pellucid.recipes.start import continued, in_its_channels, normalised_by, start_model
 from pellucid.training import Augmentation, Average, Solver, Views, schedules
 from pellucid.training.groups import group_of_each, options_of
 
@@ -36,6 +36,8 @@ SCHEDULES: dict[str, Callable[..., schedules.Schedule | None]] = {
 def split(recipe: Recipe, dataset: Dataset) -> dict[str, Any]:
     """The data set as the recipe wants it: X_train, y_train, X_test, y_test, and X_val, y_val where it validates.
 
+    Where the recipe starts from a model file, grey images become RGB and RGB grey, as that model reads.
+
     Raises
     ------
     ValueError
@@ -45,8 +47,11 @@ def split(recipe: Recipe, dataset: Dataset) -> dict[str, Any]:
     if wanted == "tenth":  # or all of the data's own validation part
         wanted = min(MOST_VALIDATION, max(1, len(dataset.X_train) // 10)) if dataset.X_val is None else None
     normalise, scale = recipe["data"]["normalise"], recipe["data"]["scale"]
-    if normalise == "model":
-        return as_the_model_reads(dataset.split(wanted, subtract_mean=False), start_model(recipe["network"]))
+    if recipe["network"]["name"] == "file":
+        model = start_model(recipe["network"])
+        dataset = in_its_channels(dataset, model)
+        if normalise == "model":
+            return normalised_by(dataset.split(wanted, subtract_mean=False), model, recipe["network"]["path"])
     if normalise == "channel":
         return dataset.split(wanted, per_channel=True)
     return dataset.split(wanted, subtract_mean=normalise == "image", scale=None if scale == "deviation" else scale)

@@ -134,10 +134,11 @@ class Resolver:
                 f"{self.where}: data.normalise is 'model', as a model file says, but network.name is {network!r}; "
                 "start from a model file (--from), or take image, channel or none"
             )
-        if data["normalise"] == "channel" and data["scale"] != "deviation":
+        own = {"channel": "divides each channel by its own deviation", "model": "divides by the model's own scale"}
+        if data["normalise"] in own and data["scale"] != "deviation":
             raise ValueError(
-                f"{self.where}: data.scale is {data['scale']:g}, but data.normalise 'channel' divides each channel by "
-                "its own deviation; leave scale out"
+                f"{self.where}: {self._called('data.scale')} is {data['scale']:g}, but data.normalise "
+                f"{data['normalise']!r} {own[data['normalise']]}; leave scale out"
             )
 
     def _mapping(self, table: str, given: Any) -> Table:

@@ -9,32 +9,61 @@ from typing import Any
 import numpy as np
 
 from pellucid import models
-from pellucid.data import ByteImages
+from pellucid.data import ByteImages, Dataset
+from pellucid.recipes.recipe import Recipe
 from pellucid.shipping import Model, load_model
 
 _LUMA = np.array([19595, 38470, 7471], np.uint32)
 """ITU-R 601's weights of red, green and blue, times 2**16: the integers that Pillow uses."""
 _IMAGES_AT_A_TIME = 1000
+_RUNNING = ("running_mean", "running_var")
 
 
 def start_model(network: dict[str, Any]) -> Model:
-    """The model file that a recipe's network table names."""
+    """The model file that a recipe's network table names.
+
+    Raises
+    ------
+    ValueError, OSError
+        None is named, or it is no sound model file.
+    """
     if not network["path"]:
         raise ValueError("recipe: network.path is empty; name the model file to start from (--from)")
-    model = load_model(network["path"])
-    if model.preprocessing is None:
+    return load_model(network["path"])
+
+
+def for_pictures(recipe: Recipe) -> Recipe:
+    """The recipe with the model's own size and fit of pictures, where it says none."""
+    model = start_model(recipe["network"])
+    changes: dict[str, Any] = {}
+    if recipe["data"]["image_size"] is None and len(model.network.input_shape) == 3:
+        changes["data.image_size"] = list(model.network.input_shape[1:])
+    if "fit" not in recipe.given.get("data", {}) and model.preprocessing is not None:
+        changes["data.fit"] = model.preprocessing.fit
+    return recipe.with_changes(changes)
+
+
+def in_its_channels(dataset: Dataset, model: Model) -> Dataset:
+    """The data set in grey or in RGB, as the model reads it. What fits neither stays, and is refused with its shape."""
+    C = model.network.input_shape[0]
+    parts = {f"X_{part}": getattr(dataset, f"X_{part}") for part in ("train", "test", "val")}
+    changed: dict[str, Any] = {name: _in_channels(X, C) for name, X in parts.items() if X is not None}
+    return dataclasses.replace(dataset, **changed)
+
+
+def normalised_by(data: dict[str, Any], model: Model, path: str) -> dict[str, Any]:
+    """Split data less the model's mean and divided by its scale."""
+    how = model.preprocessing
+    if how is None:
         raise ValueError(
-            f"recipe: {network['path']} does not say how pictures become its input; import it again with --mean and "
-            "--scale"
+            f"recipe: {path} does not say how pictures become its input; import it again with --mean and --scale, or "
+            "take data.normalise = 'channel'"
         )
-    return model
-
-
-def start_size(network: dict[str, Any]) -> tuple[int, int]:
-    """Height and width of the pictures that the model reads."""
-    how = start_model(network).preprocessing
-    assert how is not None
-    return how.size
+    _check_shape(path, model, data["X_train"].shape[1:])
+    return {
+        name: ByteImages(part.pixels, how.mean, how.scale) if name.startswith("X_") else part
+        for name, part in data.items()
+    }
 
 
 def continued(
@@ -49,7 +78,8 @@ def continued(
     Parameters
     ----------
     network : dict
-        The recipe's table: path, head, freeze.
+        The recipe's table: path, head, freeze. What it freezes stays as it is; a new head is never frozen, and what was
+        frozen in the model's own training no longer is.
     image_shape : (int, int, int)
         Of the images to come.
     num_classes : int
@@ -58,62 +88,88 @@ def continued(
     **settings
         What `Network` takes: loss_function, reg, rng.
     """
-    model = start_model(network)
+    model, path = start_model(network), network["path"]
     old = model.network
-    if old.input_shape != tuple(image_shape):
+    _check_shape(path, model, image_shape)
+    steps = old.steps
+    if type(steps[-1]) is models.Softmax:
+        del steps[-1]  # the loss has it inside
+    head = ""
+    if _wants_new_head(network, model, num_classes, classes):
+        head = _replace_head(path, old, steps, num_classes)
+    new = models.Network(steps, old.input_shape, **settings)
+    if new.output_shape != (num_classes,):
+        raise ValueError(f"recipe: with a new head {path} gives {new.output_shape}, not a score for each class")
+    for name in new.params:
+        if not _belongs(name, head):
+            new.params[name][...] = old.params[name]
+            options = old.param_options[name].items()
+            new.param_options[name] = {key: value for key, value in options if key != "frozen"}
+    new.bn_params = [{key: own[key].astype(new.dtype) for key in _RUNNING} for own in old.bn_params]
+    _freeze(new, network["freeze"], head)
+    return new
+
+
+def _check_shape(path: str, model: Model, image_shape: tuple[int, ...]) -> None:
+    if model.network.input_shape != tuple(image_shape):
         raise ValueError(
-            f"recipe: {network['path']} reads images {old.input_shape} (C, H, W), but these are {tuple(image_shape)}; "
+            f"recipe: {path} reads images {model.network.input_shape} (C, H, W), but these are {tuple(image_shape)}; "
             "bring them to its size with --image-size, or start from another model"
         )
-    same = num_classes == len(model.classes) and (classes is None or tuple(classes) == tuple(model.classes))
-    steps = old.steps
-    head = None
-    if network["head"] == "new" or (network["head"] == "auto" and not same):
-        head = _replace_head(network["path"], steps, num_classes)
-    elif num_classes != len(model.classes):
+
+
+def _wants_new_head(network: dict[str, Any], model: Model, num_classes: int, classes: Sequence[str] | None) -> bool:
+    same_number = num_classes == len(model.classes)
+    if network["head"] == "keep" and not same_number:
         raise ValueError(
             f"recipe: network.head is 'keep', but {network['path']} has {len(model.classes)} classes and the images "
             f"{num_classes}; take 'auto' or 'new'"
         )
-    new = models.Network(steps, old.input_shape, **settings)
-    kept = [name for name in new.params if head is None or not name.startswith(f"{head}.")]
-    for name in kept:
-        new.params[name][...] = old.params[name]
-        new.param_options[name] = dict(old.param_options[name])
-    new.bn_params = [{key: np.copy(bn[key]) for key in ("running_mean", "running_var")} for bn in old.bn_params]
-    for pattern in network["freeze"]:
-        new.freeze(pattern)
-    return new
+    if network["head"] != "auto":
+        return network["head"] == "new"
+    return not same_number or (classes is not None and tuple(classes) != tuple(model.classes))
 
 
-def as_the_model_reads(data: dict[str, Any], model: Model) -> dict[str, Any]:
-    """The same data with the channels of the model's pictures, less its mean and divided by its scale."""
-    how = model.preprocessing
-    assert how is not None
-    return {
-        name: ByteImages(_in_channels(part.pixels, how.channels), how.mean, how.scale) if name[0] == "X" else part
-        for name, part in data.items()
-    }
-
-
-def _replace_head(path: str, steps: list[models.Step], num_classes: int) -> str:
+def _replace_head(path: str, old: models.Network, steps: list[models.Step], num_classes: int) -> str:
     """Put a new last affine layer in the place of the old one; returns its name."""
-    counts = [i for i, step in enumerate(steps) if type(step) is models.Affine]
-    if not counts:
-        raise ValueError(f"recipe: the network of {path} has no affine layer whose place a new head could take")
-    last: Any = steps[counts[-1]]
-    steps[counts[-1]] = dataclasses.replace(last, units=num_classes)
-    return last.name or f"affine{sum(steps[i].name is None for i in counts)}"
+    places = [place for depth, _, place in old.places() if depth == 0]
+    with_params = [i for i, place in enumerate(places) if place.arrays]
+    last = with_params[-1] if with_params else 0
+    if type(steps[last]) is not models.Affine:
+        raise ValueError(
+            f"recipe: the last layer with weights of {path} is {places[last].name}, and a new head can only take the "
+            "place of an affine layer; start from another model, or keep the head (network.head = 'keep')"
+        )
+    steps[last] = dataclasses.replace(steps[last], units=num_classes)  # type: ignore[call-arg]
+    return places[last].name
 
 
-def _in_channels(pixels: np.ndarray, channels: int) -> np.ndarray:
-    """RGB as grey, or grey as RGB; uint8 (N, H, W, C)."""
+def _belongs(name: str, head: str) -> bool:
+    return bool(head) and name.startswith(f"{head}.")
+
+
+def _freeze(network: models.Network, patterns: Sequence[str], head: str) -> None:
+    """Freeze what is asked but a new head; a batch norm that is frozen altogether keeps its statistics, too."""
+    for pattern in patterns:
+        network.unfreeze([name for name in network.freeze(pattern) if _belongs(name, head)])
+    frozen = {name for name, options in network.param_options.items() if options.get("frozen")}
+    if frozen == network.params.keys():
+        raise ValueError(f"recipe: network.freeze is {list(patterns)}, and nothing is left to train; freeze less")
+    for _, prefix, place in network.places():
+        own = {prefix + name for name in place.arrays.values()}
+        if place.step.bn_param is not None and own and own <= frozen:
+            place.step.bn_param["mode"] = "test"  # it goes on as at test time
+
+
+def _in_channels(images: ByteImages, channels: int) -> ByteImages:
+    """RGB as grey, or grey as RGB."""
+    pixels = images.pixels
     C = pixels.shape[3]
     if channels == C or {channels, C} != {1, 3}:
-        return pixels  # what fits neither is refused with the images' shape
+        return images
     if channels == 3:
-        return np.repeat(pixels, 3, axis=3)
+        return ByteImages(np.repeat(pixels, 3, axis=3))
     grey = np.empty((*pixels.shape[:3], 1), np.uint8)
     for i in range(0, len(pixels), _IMAGES_AT_A_TIME):
         grey[i : i + _IMAGES_AT_A_TIME, ..., 0] = (pixels[i : i + _IMAGES_AT_A_TIME] @ _LUMA + 2**15) >> 16
-    return grey
+    return ByteImages(grey)
