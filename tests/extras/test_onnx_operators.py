@@ -313,6 +313,12 @@ def test_doubles_stay_doubles():
     np.testing.assert_array_equal(network.params["conv1.w"], arrays["w"])
 
 
+def test_doubles_that_become_integers_are_refused():
+    model = images([node("Cast", "x", to=3)], elem_type=11)
+    with pytest.raises(OnnxImportError, match="it makes int8 of float64"):
+        imported(model)
+
+
 @pytest.mark.parametrize("elem_type", [10, 16])
 def test_half_precision_becomes_float32(elem_type):
     arrays = {"w": drawn(4, 3, 1, 1)}
@@ -339,6 +345,8 @@ REFUSED = {
         r"node 0 \(ConvTranspose\): there is no such step here; there are Add, .*Conv, ",
     ),
     "strides that differ": ([node("Conv", "x w", strides=[1, 2])], W, r"\(Conv\): strides is \[1, 2\]; the same"),
+    "strides that differ, with as many stops": (
+        [node("MaxPool", "x", kernel_shape=[2, 2], strides=[4, 3])], {}, r"strides is \[4, 3\]"),
     "dilations that differ": ([node("Conv", "x w", dilations=[1, 2])], W, "dilations is"),
     "filters that depend on the input": ([node("Conv", "x x")], {}, "input 1 depends on the graph's input"),
     "filters of other images": ([node("Conv", "x w")], {"w": drawn(4, 2, 3, 3)}, "3 channels come in"),
