@@ -16,7 +16,8 @@ import numpy as np
 
 from pellucid.data.layout import Name
 from pellucid.data.listing import Listing, one_line
-from pellucid.data.pictures import BrokenPicture, decode_picture
+from pellucid.data.memory import Room
+from pellucid.data.pictures import MOST_FILE_BYTES, MOST_PIXELS, BrokenPicture, decode_picture
 
 Progress = Callable[[int, int], object]
 Skipped = tuple[str, str]
@@ -27,6 +28,8 @@ _CHUNK = 64
 _CHUNK_BYTES = 2**24
 # Chunks decoded or being decoded, for each thread: none waits, and no more than this many are in memory.
 _CHUNKS_A_THREAD = 2
+# Of all chunks: pictures of 64 million pixels take 192 MB each.
+_MOST_WAITING_BYTES = 2**29
 # Broken files that a message names.
 _MOST_NAMED = 5
 # What a system says of one file. Whatever else goes wrong (too many open files, no memory) is not the file's fault.
@@ -53,6 +56,9 @@ class Decoder:
     threads: int
     skipped: list[Skipped] = field(default_factory=list)
     _first: tuple[Name, tuple[int, int, int]] | None = None
+    # What the threads share, so that any number of them takes no more memory than one large picture does.
+    _pixels: Room = field(default_factory=lambda: Room(MOST_PIXELS))
+    _bytes: Room = field(default_factory=lambda: Room(MOST_FILE_BYTES))
 
     def __post_init__(self) -> None:
         self.total = len(self.files) + len(self.skipped)
@@ -86,7 +92,7 @@ class Decoder:
                 )
 
             try:
-                submit(_CHUNKS_A_THREAD * self.threads)
+                submit(min(_CHUNKS_A_THREAD * self.threads, max(1, _MOST_WAITING_BYTES // (step * math.prod(shape)))))
                 # Results are taken in order, so of several bad pictures it is always the first that is named.
                 while waiting:
                     pictures, broken = waiting.popleft().result()
@@ -121,9 +127,9 @@ class Decoder:
     def _decode(self, file: Name) -> np.ndarray | str:
         """A picture, or what is wrong with it; an error where nothing may be."""
         try:
-            return decode_picture(
-                self.where, self.listing.full_name(file), self.listing.read(file), self.size, self.fit
-            )
+            with self._bytes.taken(self.listing.stamp(file)[0]):
+                name, content = self.listing.full_name(file), self.listing.read(file)
+                return decode_picture(self.where, name, content, self.size, self.fit, self._pixels)
         except BrokenPicture as error:
             if self.max_broken == 0:
                 raise

@@ -1,9 +1,11 @@
-"""How much memory is left, as far as the system tells."""
+"""How much memory is left, as far as the system tells, and how threads share what they may take."""
 
 from __future__ import annotations
 
 import contextlib
 import os
+import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 _MEMINFO = Path("/proc/meminfo")
@@ -45,3 +47,30 @@ def _left_in_group() -> int | None:
         counts = dict(line.split() for line in (folder / "memory.stat").read_text().splitlines())
         return max(0, most - used + int(counts.get("inactive_file", 0)) + int(counts.get("active_file", 0)))
     return None
+
+
+class Room:
+    """So much of something, for several threads: who needs more of it than is left waits for the others.
+
+    Parameters
+    ----------
+    most : how much there is. Who needs more gets all of it, alone.
+    """
+
+    def __init__(self, most: int) -> None:
+        self._most = self._left = most
+        self._changed = threading.Condition()
+
+    @contextlib.contextmanager
+    def taken(self, amount: int) -> Iterator[None]:
+        """So much of it, for as long as the block runs."""
+        amount = min(amount, self._most)
+        with self._changed:
+            self._changed.wait_for(lambda: self._left >= amount)
+            self._left -= amount
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._left += amount
+                self._changed.notify_all()
