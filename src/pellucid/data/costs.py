@@ -19,7 +19,7 @@ MOST_CHUNKS = 2**17
 _PNG = b"\x89PNG\r\n\x1a\n"
 _JPEG = b"\xff\xd8\xff"
 # Within the pixels a byte of 255 is followed by 0 or by a restart mark. Those, and two others, have no length.
-_MARK = re.compile(rb"\xff+([^\x00\x01\xd0-\xd8\xff])")
+_MARK = re.compile(rb"\xff([^\x00\x01\xd0-\xd8\xff])")
 _SCAN, _END = 0xDA, 0xD9
 
 
