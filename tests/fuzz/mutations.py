@@ -3,6 +3,7 @@
 import hashlib
 import json
 import re
+import zlib
 
 NUMBERS = [
     0,
@@ -121,3 +122,26 @@ def sound_again(data):
     start, stop = place.span(1)
     digest = hashlib.sha256(data[:start] + b"0" * 64 + data[stop:]).hexdigest().encode()
     return data[:start] + digest + data[stop:]
+
+
+def sound_png(data):
+    """A PNG whose chunks have the right checksums. Other pictures have none."""
+    if not data.startswith(b"\x89PNG"):
+        return data
+    out, place = [data[:8]], 8
+    while place + 12 <= len(data):
+        end = place + 8 + int.from_bytes(data[place : place + 4], "big")
+        out += [data[place:end], zlib.crc32(data[place + 4 : end]).to_bytes(4, "big")]
+        place = end + 4
+    return b"".join([*out, data[place:]])
+
+
+def sound_tar(data):
+    """A tar archive whose headers, where they are still in their places, have the right sums."""
+    out = bytearray(data)
+    for place in range(0, len(data) - 511, 512):
+        block = data[place : place + 512]
+        if block[257:262] == b"ustar":
+            total = sum(block[:148]) + 8 * 32 + sum(block[156:])
+            out[place + 148 : place + 156] = b"%06o\0 " % total
+    return bytes(out)

@@ -15,9 +15,10 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from fuzz.mutations import sound_again
+from fuzz.mutations import sound_again, sound_png, sound_tar
 from pellucid import recipes
 from pellucid.data import cifar10
+from pellucid.data.cache import make_cache, open_cache
 from pellucid.data.folder import load_image_folder
 from pellucid.data.idx import read_idx
 from pellucid.data.pictures import decode_picture
@@ -125,7 +126,7 @@ def cifar():
         return cifar10.load_cifar10(scratch.write(data), records_per_file=2)
 
     tar = gzip.decompress(wrap(records))
-    return Target(read, [wrap(records), tar], lambda data: gzip.compress(data, 1))
+    return Target(read, [wrap(records), tar], lambda data: gzip.compress(sound_tar(data), 1))
 
 
 def pictures():
@@ -137,7 +138,7 @@ def pictures():
             image = image.convert("RGB") if kind in ("JPEG", "WEBP") and image.mode == "P" else image
             image.save(stream, kind)
             seeds.append(stream.getvalue())
-    return Target(lambda data: decode_picture("fuzz", "picture", data, (8, 8)), seeds)
+    return Target(lambda data: decode_picture("fuzz", "picture", data, (8, 8)), seeds, sound_png)
 
 
 SOUND_NAMES = ("a/1.png", "a/2.png", "b/1.png", "b/2.png")
@@ -179,6 +180,28 @@ def zips():
     return Target(read, [packed([(name, picture) for name in SOUND_NAMES]), picture], wrap)
 
 
+def cache():
+    """Two files: the bytes of the record up to the first zero byte, and then those of the pixels."""
+    scratch, shape = Scratch(".npy"), (2, 4, 4, 3)
+
+    def fill(write):
+        write(RNG.integers(0, 256, shape, np.uint8))
+        return (("a/1.png", "is broken"),)
+
+    make_cache("fuzz", scratch.path, "print", 2, shape[1:], fill)
+    record = scratch.path.with_name(scratch.path.name + ".json")
+
+    def read(data):
+        written, _, pixels = data.partition(b"\0")
+        record.write_bytes(written)
+        found = open_cache(scratch.write(pixels), "print")
+        if found is None:
+            raise ValueError("there is no sound cache: it is made anew")
+        return found[0].sum()
+
+    return Target(read, [record.read_bytes() + b"\0" + scratch.path.read_bytes()])
+
+
 def recipe():
     seeds = [recipes.text(name).encode() for name in recipes.names()]
 
@@ -201,5 +224,6 @@ TARGETS = {
     "cifar": cifar,
     "picture": pictures,
     "zip": zips,
+    "cache": cache,
     "recipe": recipe,
 }

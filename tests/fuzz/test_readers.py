@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fuzz.mutations import mutated, sound_again
+from fuzz.mutations import mutated, sound_again, sound_png, sound_tar
 from fuzz.targets import TARGETS
 
 
@@ -54,6 +54,18 @@ def test_sound_files_made_unsound(name):
         read(name, one.wrap(data) if wrapped and one.wrap is not None else data)
 
     check()
+
+
+@pytest.mark.parametrize(("name", "repaired", "place"), [("picture", sound_png, 20), ("cifar", sound_tar, 140)])
+def test_repaired_checksums_reach_what_is_behind(name, repaired, place):
+    sound = next(data for data in target(name).seeds if data[1:4] == b"PNG" or data[257:262] == b"ustar")
+    assert repaired(sound) == sound
+    changed = bytearray(sound)
+    changed[place] ^= 1  # the width of the picture; a time in the archive
+    checksum = slice(29, 33) if name == "picture" else slice(148, 156)
+    assert repaired(bytes(changed))[checksum] != sound[checksum]
+    assert repaired(b"") == b""
+    assert repaired(sound[:30])[:29] == sound[:29]
 
 
 def test_what_is_repaired_is_read():

@@ -5,7 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from fuzz.run import SHARES, Counter, shared_out
+from fuzz.run import SHARES, Counter, died, shared_out
 from fuzz.targets import TARGETS, Target
 
 RUN = Path(__file__).with_name("run.py")
@@ -17,15 +17,26 @@ def test_a_finding_is_counted_and_kept(tmp_path):
             raise RuntimeError("unexpected")
         if data == b"mute":
             raise ValueError
+        if data in (b"long", b"lines"):
+            raise ValueError("a" * 10_000 if data == b"long" else "a\nb")
         if data:
             raise ValueError("a sentence")
 
     counter = Counter("x", Target(read, [b""]), tmp_path)
-    for data in (b"", b"slow", b"mute", b"no", b"no"):
+    for data in (b"", b"slow", b"mute", b"no", b"no", b"long", b"lines"):
         counter.one_input(data)
-    assert (counter.answers, counter.refusals, counter.findings, counter.inputs) == (1, 2, 2, 5)
+    assert (counter.answers, counter.refusals, counter.findings, counter.inputs) == (1, 2, 4, 7)
     assert (tmp_path / "x-1").read_bytes() == b"slow"
     assert "RuntimeError: unexpected" in (tmp_path / "x-1.txt").read_text()
+
+
+def test_the_input_of_a_process_that_dies_is_kept(tmp_path):
+    counter = Counter("x", Target(len, [b""]), tmp_path)
+    counter.one_input(b"longer than the next")
+    counter.one_input(b"fatal")
+    row = died("x", -11, tmp_path)
+    assert (row["findings"], row["died"]) == (1, -11)
+    assert (tmp_path / "x-died").read_bytes() == b"fatal"
 
 
 def test_all_runs_are_shared_out():
