@@ -258,3 +258,16 @@ def test_very_many_classes_take_no_time(tmp_path):
     begin = time.perf_counter()
     assert len(find_layout("here", "root", Names()).classes) == 50_000
     assert time.perf_counter() - begin < 5
+
+
+def test_a_message_does_not_repeat_what_stands_in_place_of_a_name(tmp_path):
+    """A member's own header may state another name, of up to 65,535 letters."""
+    path = put(tmp_path, with_file("blue/last.png", bytes(70_000)), "zip")
+    content = bytearray(path.read_bytes())
+    with zipfile.ZipFile(path) as archive:
+        start = archive.getinfo("blue/last.png").header_offset
+    content[start + 26 : start + 28] = b"\xff\xff"
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=r"blue/last.png is damaged \(File name in directory") as caught:
+        load_image_folder(path)
+    assert len(str(caught.value)) < 600

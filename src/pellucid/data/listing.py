@@ -139,7 +139,7 @@ class ZipListing:
             return zipfile.ZipFile(self._file)
         except (zipfile.BadZipFile, NotImplementedError, OSError, ValueError, OverflowError, struct.error) as error:
             raise ValueError(
-                f"{self._where}: {self._path} is damaged or no zip file ({error}); get it again"
+                f"{self._where}: {self._path} is damaged or no zip file ({_words(error)}); get it again"
             ) from error
 
     def _check_places(self) -> None:
@@ -206,7 +206,7 @@ class ZipListing:
             if isinstance(error, OSError) and error.errno != errno.EINVAL:  # EINVAL: a place before the file's start
                 raise
             raise BrokenPicture(
-                self._where, self.full_name(file), f"is damaged ({error})", "make the zip anew"
+                self._where, self.full_name(file), f"is damaged ({_words(error)})", "make the zip anew"
             ) from error
 
     def stamp(self, file: tuple[str, ...]) -> tuple[int, ...]:
@@ -226,6 +226,12 @@ def one_line(name: str) -> str:
 def _ignored(name: str) -> bool:
     """What systems leave behind: hidden files, and the folder of hidden files that macOS puts into zips."""
     return name.startswith(".") or name in ("__MACOSX", "Icon\r")
+
+
+def _words(error: Exception) -> str:
+    """What an error says, without all of the file that it may repeat."""
+    text = one_line(str(error))
+    return text if len(text) <= _MOST_LETTERS else f"{text[:_MOST_LETTERS]}..."
 
 
 def _too_deep(where: str, shown: str) -> ValueError:
