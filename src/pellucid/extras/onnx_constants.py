@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from pellucid.extras.onnx_reading import Node
+from pellucid.extras.onnx_reading import Node, OnnxImportError
 from pellucid.extras.onnx_tensors import KINDS, type_name
 from pellucid.extras.onnx_values import OPEN_BATCH, Budget, Value
 
@@ -66,13 +66,12 @@ def fold(folding: Folding) -> np.ndarray:
             "all that it reads is constant, and it is not computed here",
             f"fold constants before export; computed are {', '.join(FOLDED)}",
         )
-    with np.errstate(all="ignore"):  # a result that is no number is refused where it becomes a parameter
-        try:
-            return np.asarray(operator(folding))  # NumPy makes scalars of arrays without axes
-        except (TypeError, IndexError, OverflowError, np.exceptions.AxisError) as error:
-            raise folding.node.refused(str(error)) from None
-        except ValueError as error:
-            raise error if type(error) is type(folding.node.refused("")) else folding.node.refused(str(error)) from None
+    try:
+        return np.asarray(operator(folding))  # NumPy makes scalars of arrays without axes
+    except OnnxImportError:
+        raise
+    except (ValueError, TypeError, IndexError, OverflowError) as error:  # of NumPy, where shapes do not fit
+        raise folding.node.refused(str(error)) from None
 
 
 def shape_of(node: Node, x: Value | np.ndarray, batch: int | None) -> np.ndarray:

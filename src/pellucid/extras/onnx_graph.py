@@ -205,7 +205,8 @@ def _read(
         inputs = [_tensor(graph, node, name, values) for name in node.inputs]
         count = uses.get(node.outputs[0], 0) if node.outputs else 0
         call = Call(graph, node, inputs, count, dtype, batch, parameters, notes)
-        values[node.outputs[0]] = _given(call, folded, begun)
+        with np.errstate(all="ignore"):  # what is not finite is refused before it is in the network
+            values[node.outputs[0]] = _given(call, folded, begun)
         for name in node.outputs[1:]:
             if uses.get(name):
                 raise node.refused(f"its output {shown(name)} is read; only its first is available")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -12,6 +12,7 @@ from pellucid.extras import onnx_arithmetic as arithmetic
 from pellucid.extras import onnx_norms as norms
 from pellucid.extras import onnx_shapes as shapes
 from pellucid.extras import onnx_windows as windows
+from pellucid.extras.onnx_reading import OnnxImportError
 from pellucid.extras.onnx_tensors import FLOATS, type_name
 from pellucid.extras.onnx_values import Call, Form, Layer, Value, suggested_name
 from pellucid.models import (
@@ -69,10 +70,10 @@ def gemm(call: Call) -> Value:
         raise call.refused("transA is 1; samples must be rows, transA=0")
     alpha, beta = call.number("alpha", 1.0), call.number("beta", 1.0)
     w = w.T if call.flag("transB") else w
-    w = w if alpha == 1 else np.asarray(alpha, call.dtype) * w
+    w = w if alpha == 1 else call.numbers(np.asarray(alpha, call.dtype) * w, "its matrix times alpha")
     if b is not None:
         b = call.parameter(2)
-        b = b if beta == 1 else np.asarray(beta, call.dtype) * b
+        b = b if beta == 1 else call.numbers(np.asarray(beta, call.dtype) * b, "its bias times beta")
     return _affine(call, w, b)
 
 
@@ -105,6 +106,7 @@ def identity(call: Call) -> Value:
 def cast(call: Call) -> Value:
     """Cast between floating types that are one and the same here."""
     to = call.integer("to", 0)
+    call.flag("saturate", True)  # it matters to 8 bits only
     if to not in FLOATS or FLOATS[to] != call.dtype or (to == BFLOAT16 and call.graph.inputs[0].elem_type != BFLOAT16):
         raise call.refused(f"it makes {type_name(to)} of {call.dtype}", f"the whole network is {call.dtype} here")
     if to == FLOAT16 and call.graph.inputs[0].elem_type != FLOAT16:
@@ -214,12 +216,7 @@ def read_node(call: Call) -> Value:
             raise call.refused(f"its attribute {name[:50]!r} is not known here")
     try:
         return operator.read(call)
-    except TypeError as error:  # of a step that is given what it refuses
+    except OnnxImportError:
+        raise
+    except (ValueError, TypeError) as error:  # of a step that is given what it refuses
         raise call.refused(str(error)) from None
-    except ValueError as error:
-        raise _named(call, error) from None
-
-
-def _named(call: Call, error: ValueError) -> Any:
-    """The error of a step, with the node's name; ours have it."""
-    return error if type(error) is type(call.refused("")) else call.refused(str(error))

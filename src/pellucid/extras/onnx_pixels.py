@@ -51,7 +51,8 @@ def entered(call: Call, x: Value) -> Value:
 def mean_and_scale(pixels: Value) -> tuple[Any, Any] | None:
     """As `pellucid.shipping.Preprocessing` takes them; None where it cannot."""
     assert pixels.form is not None
-    mean, scale = (np.asarray(array, np.float32) for array in pixels.form.settings[:2])
+    with np.errstate(over="ignore"):  # Preprocessing refuses what is not finite
+        mean, scale = (np.asarray(array, np.float32) for array in pixels.form.settings[:2])
     if scale.shape[1:] != (1, 1) or not (scale > 0).all():
         return None
     divisor = float(scale[0, 0, 0]) if scale.size == 1 else scale[:, 0, 0]

@@ -209,9 +209,8 @@ class Call:
         """The array in the network's type; its numbers must be floating and finite."""
         if array.dtype.kind != "f":
             raise self.refused(f"{what} has {array.dtype}; floating numbers are available")
-        with np.errstate(over="ignore", invalid="ignore"):
-            array = array.astype(self.dtype, copy=False)
-            least, most = array.min(initial=0), array.max(initial=0)
+        array = array.astype(self.dtype, copy=False)
+        least, most = array.min(initial=0), array.max(initial=0)
         if not (np.isfinite(least) and np.isfinite(most)):  # NaN, where any number is
             raise self.refused(f"{what} holds numbers that are not finite")
         return array
