@@ -431,6 +431,10 @@ def _no_output(model):
     model.graph.output[0].name = "elsewhere"
 
 
+def _constant_output(model):
+    model.graph.output[0].name = "w"
+
+
 def _two_inputs(model):
     model.graph.input.add().CopyFrom(model.graph.input[0])
     model.graph.input[1].name = "second"
@@ -493,6 +497,7 @@ HOSTILE = {
     "an input from nowhere": (_unknown_input, "topologically sorted"),
     "an output that is there already": (_shadow, "checker refuses it|which there is already"),
     "an output from nowhere": (_no_output, "its output 'elsewhere' is given by no node|checker refuses"),
+    "an output that is a constant": (_constant_output, "its output does not depend on its input"),
     "two inputs": (_two_inputs, r"it has 2 inputs \('x', 'second'\); a network has one"),
     "two outputs": (_two_outputs, r"it has 2 outputs \('y', 'z'\); a network has one; keep one"),
     "a sequence": (_no_tensor, "'x' is no tensor"),

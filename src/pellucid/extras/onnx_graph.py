@@ -70,11 +70,11 @@ def parts_of(graph: Graph, input_shape: Shape | None = None, to_scores: bool = F
     nodes = _live(graph, output, notes)
     root, dtype, batch = _root(graph, port, nodes, input_shape, notes)
     values = _read(graph, nodes, {port: root}, output, dtype, batch, notes)
-    end = values[output]
+    end = values.get(output)
     if not isinstance(end, Value):
         raise graph.refused("its output does not depend on its input", "export the whole model")
     end = _without_end(end, notes) if to_scores else end
-    _check_output(graph, output, end, batch, to_scores)
+    _check_output(graph, output, end, batch)
     start, layers = _Rows(graph).all(end)
     if start.sizes != root.sizes:
         notes.append(f"the file reads images {root.sizes}, channels last, and the network {start.sizes}")
@@ -271,7 +271,7 @@ def _without_end(end: Value, notes: list[str]) -> Value:
     return end
 
 
-def _check_output(graph: Graph, output: str, end: Value, batch: int | None, to_scores: bool) -> None:
+def _check_output(graph: Graph, output: str, end: Value, batch: int | None) -> None:
     """What the file says of its output is what comes out here."""
     declared = next(port.sizes for port in graph.outputs if port.name == output)
     given = (batch, *end.sizes)
