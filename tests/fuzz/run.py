@@ -191,7 +191,7 @@ def by_coverage(name, runs, seed, folder):
     import atheris
 
     with atheris.instrument_imports(include=INSTRUMENTED):
-        from fuzz.targets import TARGETS
+        from fuzz.targets import TARGETS, clean_up
     target = TARGETS[name]()
     counter, rng = Counter(name, target, folder), random.Random(seed)
 
@@ -199,6 +199,7 @@ def by_coverage(name, runs, seed, folder):
         counter.one_input(data)
         if counter.inputs == runs:
             print(json.dumps(counter.summary("atheris")), flush=True)
+            clean_up()
 
     def mutate(data, most, seed):
         rng.seed(seed)

@@ -47,12 +47,22 @@ class Target:
     refusals: tuple[type[Exception], ...] = field(default=(ValueError, TypeError, OSError))
 
 
+_folders = []
+
+
+def clean_up():
+    """Remove all scratch files, where the process will not end as Python does."""
+    for folder in _folders:
+        folder.cleanup()
+
+
 class Scratch:
     """A file, in memory where the system has such a place, that readers which want a path are given."""
 
     def __init__(self, suffix):
         folder = MEMORY_FOLDER if os.access(MEMORY_FOLDER, os.W_OK) else None
         self._folder = tempfile.TemporaryDirectory(prefix="fuzz-", dir=folder)
+        _folders.append(self._folder)
         self.path = Path(self._folder.name) / f"fuzz{suffix}"
 
     def write(self, data):
