@@ -14,18 +14,34 @@ import numpy as np
 
 from pellucid.shapes import output_size, span
 
+LONGEST_WORD = 100
+"""A longer one is not a word that was misspelt; to compare it would take its length squared."""
+
+
+LARGEST_FLOAT = int(np.finfo(np.float64).max)
+
 
 def did_you_mean(word: object, options: Iterable[str]) -> str:
     """`` (did you mean 'stride'?)`` where one of the options is close to the word, else nothing."""
+    if len(str(word)) > LONGEST_WORD:
+        return ""
     close = difflib.get_close_matches(str(word), list(options), n=1)
     return f" (did you mean {close[0]!r}?)" if close else ""
+
+
+def shown(value: object) -> str:
+    """The value in a message: as it is written in Python, cut where it is long."""
+    if isinstance(value, int) and abs(value) > LARGEST_FLOAT:
+        return "a huge integer"  # Python refuses to write the digits of the largest
+    text = repr(value[: LONGEST_WORD + 1] if isinstance(value, str) else value)
+    return text if len(text) <= LONGEST_WORD + 2 else f"{text[:LONGEST_WORD]}..."
 
 
 def one_of(where: str, name: str, value: Any, options: Sequence[str]) -> None:
     """The value is one of a few words."""
     if not isinstance(value, str) or value not in options:
         raise ValueError(
-            f"{where}: {name} is {value!r}; it must be one of {', '.join(options)}{did_you_mean(value, options)}"
+            f"{where}: {name} is {shown(value)}; it must be one of {', '.join(options)}{did_you_mean(value, options)}"
         )
 
 
@@ -45,7 +61,7 @@ def known_keys(
     for key in given:
         if key not in allowed:
             hint = did_you_mean(key, allowed)
-            raise ValueError(f"{where}: {name} has the unknown key {key!r}{hint}; it knows {', '.join(allowed)}")
+            raise ValueError(f"{where}: {name} has the unknown key {shown(key)}{hint}; it knows {', '.join(allowed)}")
     for key in required:
         if key not in given:
             raise ValueError(f"{where}: {name} lacks the key {key!r}; it has {', '.join(map(str, given)) or 'none'}")
@@ -55,10 +71,11 @@ def whole_number(where: str, name: str, value: Any, least: int = 0) -> int:
     """The value is an integer, at least so large. Returns it as a Python int."""
     if isinstance(value, bool | np.bool_) or not isinstance(value, int | np.integer):
         raise TypeError(
-            f"{where}: {name} is {value!r}, a {type(value).__name__}; it must be an integer, such as {max(least, 1)}"
+            f"{where}: {name} is {shown(value)}, a {type(value).__name__}; it must be an integer, such as "
+            f"{max(least, 1)}"
         )
     if value < least:
-        raise ValueError(f"{where}: {name} is {value}; it must be at least {least}")
+        raise ValueError(f"{where}: {name} is {shown(int(value))}; it must be at least {least}")
     return int(value)
 
 
@@ -70,7 +87,9 @@ def number(
     A Python float never changes an array's type, where a NumPy float64 scalar would make float32 arrays float64.
     """
     if isinstance(value, bool | np.bool_) or not isinstance(value, int | float | np.integer | np.floating):
-        raise TypeError(f"{where}: {name} is {value!r}, a {type(value).__name__}; it must be a number")
+        raise TypeError(f"{where}: {name} is {shown(value)}, a {type(value).__name__}; it must be a number")
+    if isinstance(value, int) and abs(value) > LARGEST_FLOAT:
+        raise ValueError(f"{where}: {name} is {shown(value)}, which is larger than any floating number")
     if not (np.isfinite(value) and least <= value <= most and value > above):
         bounds = [
             f"above {above:g}" if above > -np.inf else "",

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 import os
 import stat
 from collections.abc import Mapping
@@ -128,9 +127,21 @@ def header_of(data: bytes) -> Header:
         raise DamagedFile(f"its header cannot be read: {str(error)[:200] or type(error).__name__}") from None
     if not strings or not whole or not all(isinstance(kind, str) for kind in types.values()):
         raise DamagedFile("its header is not that of a safetensors file")
-    if sum(math.prod(shape) for shape in shapes.values()) > len(data) * 8:  # the smallest types have a few bits
+    most = len(data) * 8  # the smallest types have a few bits
+    if sum(_numbers(shape, most) for shape in shapes.values()) > most:
         raise DamagedFile("its header promises more numbers than the file holds")
     return Header(metadata, shapes, types)
+
+
+def _numbers(shape: tuple[int, ...], most: int) -> int:
+    """How many numbers an array of that shape has; ``most + 1`` where there are more.
+
+    The product of thousands of integers of thousands of digits, which a header may hold, would take hours.
+    """
+    count = 1
+    for size in shape:
+        count = min(count * size, most + 1)
+    return count
 
 
 def arrays_of(data: bytes) -> dict[str, np.ndarray]:

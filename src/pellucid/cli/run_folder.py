@@ -23,6 +23,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from pellucid.data import places
 from pellucid.files import write_atomically
 
 FORMAT = 2
@@ -123,7 +124,7 @@ class RunFolder:
 
     def is_held(self) -> bool:
         """Whether a process trains in this folder now. False on Windows, where nobody can tell."""
-        if os.name == "nt" or not self.lock.exists():
+        if os.name == "nt" or not self.lock.is_file():  # to open a pipe would wait for its other end
             return False
         import fcntl
 
@@ -152,7 +153,8 @@ class RunFolder:
     def read(self, file: Path, missing: str = "") -> dict[str, Any]:
         """One of the JSON files."""
         try:
-            content = json.loads(file.read_text(encoding="utf-8"))
+            with places.opened(self.where, file) as opened:
+                content = json.loads(opened.read())
         except (FileNotFoundError, NotADirectoryError):
             raise FileNotFoundError(
                 f"{self.where}: {missing or 'a file of the run is gone'}: {file} is missing"

@@ -18,6 +18,8 @@ from pellucid.recipes.resolve import Resolver
 SUFFIX = ".toml"
 MOST_BYTES = 1_000_000
 """A larger file is no recipe."""
+MOST_DOTS = 100
+"""In one line: of a key with many dots, a.b.c, TOML's reader keeps every beginning, which takes the square of them."""
 
 
 @dataclass(frozen=True)
@@ -133,10 +135,13 @@ def load(name_or_path: str | Path) -> Recipe:
 
 def from_text(name: str, content: str) -> Recipe:
     """A recipe from the content of a TOML file."""
+    if any(line.count(".") > MOST_DOTS for line in content.split("\n")):
+        raise ValueError(f"recipe {name}: a line has more than {MOST_DOTS} dots; no recipe has")
     try:
-        return Recipe(name, tomllib.loads(content))
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        tables = tomllib.loads(content)
+    except (ValueError, RecursionError) as error:  # ValueError: also integers of more than 4,300 digits
         raise ValueError(f"recipe {name}: it is not TOML: {error}") from None
+    return Recipe(name, tables)
 
 
 def from_dict(tables: Any, source: str = "recipe") -> Recipe:

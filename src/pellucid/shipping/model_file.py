@@ -33,6 +33,8 @@ FORMAT = "pellucid-model"
 FORMAT_VERSION = 1
 MOST_BYTES = 2**31
 MOST_HEADER_BYTES = 16_000_000
+MOST_LETTERS = 500
+"""Of what is said about a file."""
 TYPES = ("F32", "F64", "F16")
 KEYS = ("network", "classes", "preprocessing", "views", "training")
 ARRAYS = ("mean", "scale")
@@ -185,4 +187,5 @@ def _views(about: Any) -> Views | None:
 
 
 def _refused(name: str, reason: str) -> ModelFileError:
+    reason = reason if len(reason) <= MOST_LETTERS else f"{reason[:MOST_LETTERS]}..."  # it may repeat what it read
     return ModelFileError(f"{name}: not a sound model file: {reason}. Use another copy, or save the model again")

@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 import numpy as np
 
 from pellucid import check
+from pellucid.data import places
 from pellucid.files import write_atomically
 from pellucid.training.hooks import Hook
 
@@ -274,7 +275,8 @@ def read_metrics(path: str | os.PathLike[str]) -> Metrics:
     OSError
         The file cannot be read.
     """
-    rows = Path(path).read_bytes().split(b"\n")
+    with places.opened("read_metrics", Path(path)) as file:
+        rows = file.read().split(b"\n")
     lines = []
     for number, row in enumerate(rows, 1):
         if not row.strip():
