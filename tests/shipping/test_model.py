@@ -207,3 +207,12 @@ def test_bad_images(model):
         model.predict(np.zeros((16, 16, 3), np.uint8), top=0)
     with pytest.raises(TypeError, match="does not know how pictures become its input"):
         Model(model.network).scores("x.png")
+
+
+def test_training_on_changes_nothing_that_was_made_ready():
+    """Batch norm that is not folded, too: it stands in front of the convolution."""
+    network = unsettled([BatchNorm(), same(4), ReLU(), Affine(3)])
+    inference, X = Inference(network), RNG.standard_normal((6, 3, 16, 16))
+    before = inference(X)
+    network.loss(X + 5, np.arange(6) % 3)
+    np.testing.assert_array_equal(inference(X), before)

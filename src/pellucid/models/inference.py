@@ -10,6 +10,7 @@ Everything else runs as in `Network.loss` in test mode.
 
 from __future__ import annotations
 
+import copy
 import threading
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -47,7 +48,7 @@ class Inference:
     def __init__(self, network: Network) -> None:
         self.input_shape, self.dtype = network.input_shape, network.dtype
         params = {name: array.copy() for name, array in network.params.items()}
-        self._run = _prepared(network.chain, "", params)
+        self._run = _prepared(copy.deepcopy(network.chain), "", params)  # the steps hold running statistics
         self._workspace = Workspace()
         self._turn = threading.Lock()
 

@@ -131,7 +131,7 @@ def _check_kind(metadata: dict[str, str]) -> None:
     if metadata.get("format") != FORMAT:
         found = metadata.get("format")
         kinds = {"pellucid-checkpoint": "a checkpoint; make a model of its run: pellucid save RUN"}
-        kinds |= {"pt": "a PyTorch state dictionary; read it with: pellucid import FILE OUT --network NAME"}
+        kinds |= {"pt": "a PyTorch state dictionary; read it with: pellucid import FILE OUT --like MODEL"}
         raise tensors.DamagedFile(f"it is {kinds.get(str(found), 'a safetensors file, but no model of pellucid')}")
     version = metadata.get("format_version", "")
     if version != str(FORMAT_VERSION):
