@@ -138,6 +138,9 @@ PATTERNS: tuple[tuple[tuple[type[Step], ...], Callable[..., Step]], ...] = (
     ((BatchNorm, SiLU), BatchNormActivation),
 )
 
+LONGEST = max(len(classes) for classes, _ in PATTERNS)
+"""Steps in a pattern, at most."""
+
 
 def fused(items: list[Running]) -> list[Running]:
     """The same steps, with those that a pattern knows in one."""

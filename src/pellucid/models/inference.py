@@ -33,6 +33,8 @@ Run = Callable[[np.ndarray], np.ndarray]
 Params = dict[str, np.ndarray]
 
 ACTIVATIONS = {ReLU: "relu", GELU: "gelu"}
+MOST_TOGETHER = max(4, fusion.LONGEST)
+"""Steps that may run in one: a convolution, max pool, batch norm and activation; or a pattern of `fusion`."""
 
 
 class Inference:
@@ -75,11 +77,11 @@ class Inference:
 
 def _prepared(chain: Chain, prefix: str, params: Params) -> Run:
     """The steps of a chain, one after the other."""
-    places, runs = chain.places, []
-    while places:
-        run, count = _first(places, prefix, params)
+    runs, done = [], 0
+    while done < len(chain.places):
+        run, count = _first(chain.places[done : done + MOST_TOGETHER], prefix, params)
         runs.append(run)
-        places = places[count:]
+        done += count
     if len(runs) == 1:
         return runs[0]
 
@@ -119,26 +121,21 @@ def _convolution(places: Sequence[Place], prefix: str, params: Params) -> tuple[
     conv: Any = places[0].step
     own = _own(places[0], prefix, params)
     w, b = own["w"], conv.bias_of(own)
-    kinds: list[Any] = [type(place.step) for place in places[:4]] + [None] * 4
+    kinds: list[Any] = [type(place.step) for place in places] + [None] * MOST_TOGETHER
     count = 1
     pool: Any = None
-    if kinds[count] is BatchNorm:
-        w, b = _folded(w, b, places[count], prefix, params)
+    may_follow = ACTIVATIONS
+    if kinds[1] is BatchNorm:
+        w, b = _folded(w, b, places[1], prefix, params)
+        count = 2
+    elif kinds[1] is MaxPool and kinds[2] is BatchNorm and _keeps_order(places[2], prefix, params):
+        pool = places[1].step
+        w, b = _folded(w, b, places[2], prefix, params)
+        count = 3
+        may_follow = {ReLU: "relu"}  # the largest of what is cut off is the largest, cut off
+    activation = may_follow.get(kinds[count])
+    if activation is not None:
         count += 1
-    elif kinds[count] is MaxPool and kinds[count + 1] is BatchNorm:
-        folded = _folded(w, b, places[count + 1], prefix, params)
-        if _keeps_order(places[count + 1], prefix, params):
-            pool = places[count].step
-            w, b = folded
-            count += 2
-    if pool is None and kinds[count] in ACTIVATIONS:
-        activation = ACTIVATIONS[kinds[count]]
-        count += 1
-    elif pool is not None and kinds[count] is ReLU:  # the largest of what is cut off is the largest, cut off
-        activation = "relu"
-        count += 1
-    else:
-        activation = None
     convolve = PreparedConvolution(w, b, conv.conv_param, activation)
     if pool is None:
         return convolve, count
