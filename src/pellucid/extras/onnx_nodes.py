@@ -17,6 +17,7 @@ import numpy as np
 from pellucid import models
 from pellucid.models import Network, Step
 from pellucid.models.chain import Place
+from pellucid.models.step import STATISTICS
 
 LAYER_NORM_SINCE, GELU_SINCE, GROUP_NORM_SINCE = 17, 20, 21
 """The opsets that brought the operators; before, they are written as what they compute."""
@@ -181,7 +182,7 @@ def _batch_norm(g: Graph, place: Any, name: str, x: str) -> str:
     step, C = place.step, place.in_shape[0]
     gamma = g.parameter(f"{name}.gamma") if step.scale else g.constant(f"{name}.ones", np.ones(C))
     beta = g.parameter(f"{name}.beta") if step.shift else g.constant(f"{name}.zeros", np.zeros(C))
-    statistics = [g.parameter(f"{name}.{key}") for key in ("running_mean", "running_var")]
+    statistics = [g.parameter(f"{name}.{key}") for key in STATISTICS]
     return g.node("BatchNormalization", [x, gamma, beta, *statistics], name, epsilon=step.eps, momentum=step.momentum)
 
 

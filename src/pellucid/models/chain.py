@@ -45,7 +45,7 @@ class Chain:
     def __init__(self, where: str, steps: Iterable[Step]) -> None:
         self.where = where
         self.steps = checked_steps(where, steps)
-        self.names = _names(where, self.steps)
+        self.names = names_of(where, self.steps)
         self.places: list[Place] = []
         self.running: list[Running] = []
 
@@ -63,17 +63,6 @@ class Chain:
             shape = out_shape
         self.running = [Running(*p) for p in self.places]
         return shape, all_params
-
-    def plan(self, shape: Shape) -> tuple[Shape, Shapes]:
-        """The shape that comes out for what comes in, and the shapes of all parameters. Makes no array."""
-        all_shapes: Shapes = {}
-        for name, step in zip(self.names, self.steps, strict=True):
-            try:
-                shape, shapes = step.plan(shape)
-            except (ValueError, TypeError) as error:
-                raise type(error)(f"{self.where}, step {name!r}: {error}") from error
-            all_shapes |= {f"{name}.{short}": own for short, own in shapes.items()}
-        return shape, all_shapes
 
     def fuse(self) -> None:
         """Let steps that have a common form run in it, here and in the chains inside of the steps."""
@@ -131,6 +120,18 @@ class Chain:
                 yield from inner.walk(f"{prefix}{place.name}.{label}", depth + 1)
 
 
+def planned(where: str, steps: list[Step], shape: Shape) -> tuple[Shape, Shapes]:
+    """What comes out of steps in a row, and the shapes of all their parameters, without a chain or an array."""
+    all_shapes: Shapes = {}
+    for name, step in zip(names_of(where, steps), steps, strict=True):
+        try:
+            shape, shapes = step.plan(shape)
+        except (ValueError, TypeError) as error:
+            raise type(error)(f"{where}, step {name!r}: {error}") from error
+        all_shapes |= {f"{name}.{short}": own for short, own in shapes.items()}
+    return shape, all_shapes
+
+
 def checked_steps(where: str, steps: Any) -> list[Step]:
     """Copies of the steps, which must be instances of `Step`."""
     if isinstance(steps, Step | str) or not isinstance(steps, Iterable):
@@ -149,7 +150,7 @@ def checked_steps(where: str, steps: Any) -> list[Step]:
     return [copy.deepcopy(step) for step in steps]
 
 
-def _names(where: str, steps: list[Step]) -> list[str]:
+def names_of(where: str, steps: list[Step]) -> list[str]:
     """The steps' names: their own, or that of their class and which one of these it is."""
     counts: dict[str, int] = {}
     names: list[str] = []

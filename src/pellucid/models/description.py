@@ -15,17 +15,17 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from pellucid import check
 from pellucid.models import initial, norms, padding, plain, weighted
-from pellucid.models.chain import Chain
+from pellucid.models.chain import checked_steps, names_of
 from pellucid.models.network import OPTIONS, Network
 from pellucid.models.parameters import float_type
 from pellucid.models.residual import Residual
-from pellucid.models.step import Shape, Step
+from pellucid.models.step import STATISTICS, Shape, Step
 
 STEPS: dict[str, type[Step]] = {
     step.__name__: step
@@ -46,6 +46,16 @@ MINUS_INFINITY = "-inf"
 """How the padding in front of a max pool is written: JSON has no infinity."""
 
 Statistics = dict[str, np.ndarray]
+
+
+class Plan(NamedTuple):
+    """What a description describes, once it is known to fit its arrays."""
+
+    steps: list[Step]
+    input_shape: Shape
+    dtype: np.dtype
+    options: Any
+    """How parameters are trained; not looked at yet."""
 
 
 def described(network: Network) -> dict[str, Any]:
@@ -74,7 +84,7 @@ def statistics_of(network: Network) -> Statistics:
         f"{prefix}{place.name}.{key}": place.step.bn_param[key]
         for _, prefix, place in network.places()
         if place.step.bn_param is not None
-        for key in ("running_mean", "running_var")
+        for key in STATISTICS
     }
 
 
@@ -102,19 +112,21 @@ def network_from(
         What is wrong, and where.
     """
     shapes = {name: tuple(array.shape) for name, array in arrays.items()}
-    steps, input_shape, dtype = planned(where, description, shapes, own_steps)
+    return built(where, planned(where, description, shapes, own_steps), arrays, rng)
+
+
+def built(where: str, plan: Plan, arrays: Mapping[str, Any], rng: Any = 0) -> Network:
+    """The network of a plan: see `network_from`."""
     with initial.zeros():
-        network = Network(steps, input_shape, dtype=dtype, rng=rng)
+        network = Network(plan.steps, plan.input_shape, dtype=plan.dtype, rng=rng)
     put_arrays(where, network, arrays)
-    for name, options in _options(where, description.get("options", {}), network).items():
+    for name, options in _options(where, plan.options, network).items():
         network.param_options[name] = options
     return network
 
 
-def planned(
-    where: str, description: Any, shapes: Mapping[str, Shape], own_steps: Iterable[type[Step]] = ()
-) -> tuple[list[Step], Shape, np.dtype]:
-    """The steps, the input's shape and the type of a description, once they are known to fit arrays of these shapes.
+def planned(where: str, description: Any, shapes: Mapping[str, Shape], own_steps: Iterable[type[Step]] = ()) -> Plan:
+    """What a description describes, once it is known to fit arrays of these shapes.
 
     No array is made. Steps of one's own cannot be asked beforehand: with them the shapes are compared afterwards.
     """
@@ -122,11 +134,11 @@ def planned(
     known = STEPS | {own.__name__: own for own in own_steps}
     dtype = description.get("dtype", "float32")
     check.one_of(where, "the network's dtype", dtype, ("float32", "float64"))
-    steps = _Reader(where, known).steps(description["steps"], 0)
+    steps = checked_steps(where, _Reader(where, known).steps(description["steps"], 0))
     input_shape = _shape(where, description.get("input_shape"))
     if known.keys() == STEPS.keys():
-        compare_shapes(where, _shapes_of(where, steps, input_shape, ""), shapes)
-    return steps, input_shape, float_type(where, dtype)
+        compare_shapes(where, _shapes_of(where, steps, input_shape, "")[1], shapes)
+    return Plan(steps, input_shape, float_type(where, dtype), description.get("options", {}))
 
 
 def put_arrays(where: str, network: Network, arrays: Mapping[str, Any]) -> None:
@@ -256,26 +268,30 @@ def _shape(where: str, shape: Any) -> Shape:
     return sizes
 
 
-def _shapes_of(where: str, steps: list[Step], shape: Shape, prefix: str) -> dict[str, Shape]:
-    """The shapes of all arrays of steps in a row; nothing that they compute is too large."""
-    chain = Chain(where, steps)
+def _shapes_of(where: str, steps: list[Step], shape: Shape, prefix: str) -> tuple[Shape, dict[str, Shape]]:
+    """What comes out of steps in a row, and the shapes of all their arrays; nothing that they compute is too large.
+
+    Every step is asked once, however deep it stands in blocks.
+    """
     needed: dict[str, Shape] = {}
-    for name, step in zip(chain.names, chain.steps, strict=True):
+    for name, step in zip(names_of(where, steps), steps, strict=True):
+        place = f"{prefix}{name}"
+        blocks: list[Shape] = []
         if isinstance(step, Residual):
-            needed |= _shapes_of(where, step.steps, shape, f"{prefix}{name}.")
-            if step.shortcut is not None:
-                needed |= _shapes_of(where, step.shortcut, shape, f"{prefix}{name}.shortcut.")
+            for label, _, inner in step.branches():
+                out_shape, arrays = _shapes_of(where, inner, shape, f"{place}.{label}")
+                blocks.append(out_shape)
+                needed |= arrays
         try:
-            out_shape, shapes = step.plan(shape)
+            out_shape, shapes = (step.sum_of(shape, blocks), {}) if isinstance(step, Residual) else step.plan(shape)
         except (ValueError, TypeError) as error:
-            raise type(error)(f"{where}, step {prefix}{name}: {error}") from None
-        if not isinstance(step, Residual):
-            needed |= {f"{prefix}{name}.{own}": own_shape for own, own_shape in shapes.items()}
+            raise type(error)(f"{where}, step {place}: {error}") from None
+        needed |= {f"{place}.{own}": own_shape for own, own_shape in shapes.items()}
         if isinstance(step, norms.BatchNorm):
-            needed |= {f"{prefix}{name}.{key}": (shape[0],) for key in ("running_mean", "running_var")}
+            needed |= {f"{place}.{key}": shape[:1] for key in STATISTICS}
         shape = out_shape
-        _check_numbers(where, f"what step {prefix}{name} gives", shape)
-    return needed
+        _check_numbers(where, f"what step {place} gives", shape)
+    return shape, needed
 
 
 def _check_numbers(where: str, what: str, shape: Shape) -> None:

@@ -12,7 +12,7 @@ from pellucid.models.fully_connected import FullyConnectedNet, TwoLayerNet
 from pellucid.models.network import Network
 from pellucid.models.norms import BatchNorm, LayerNorm
 from pellucid.models.plain import Dropout, MaxPool, ReLU
-from pellucid.models.step import Step
+from pellucid.models.step import STATISTICS, Step
 from pellucid.models.three_layer_conv_net import ThreeLayerConvNet
 from pellucid.models.weighted import Affine, Conv
 
@@ -96,5 +96,5 @@ def _statistics(model: Any) -> list[dict[str, np.ndarray]]:
     found = []
     for layer, bn_param in enumerate(model.bn_params, start=1):
         zeros = np.zeros_like(model.params[f"gamma{layer}"])
-        found.append({key: np.array(bn_param.get(key, zeros)) for key in ("running_mean", "running_var")})
+        found.append({key: np.array(bn_param.get(key, zeros)) for key in STATISTICS})
     return found

@@ -23,7 +23,7 @@ from pellucid import check, draws
 from pellucid.layers import Workspace, add_l2_penalty, softmax_loss
 from pellucid.models.chain import Chain, Place
 from pellucid.models.parameters import as_input, float_type
-from pellucid.models.step import KINDS, Shape, Step
+from pellucid.models.step import KINDS, STATISTICS, Shape, Step
 from pellucid.models.summary import Summary, summary_of
 
 OPTIONS = ("learning_rate", "weight_decay", "frozen")
@@ -102,7 +102,7 @@ class Network:
             )
         self.params = {name: np.array(array, self.dtype, order="C") for name, array in params.items()}
         for bn_param in self.bn_params:
-            bn_param.update({key: bn_param[key].astype(self.dtype) for key in ("running_mean", "running_var")})
+            bn_param.update({key: bn_param[key].astype(self.dtype) for key in STATISTICS})
         self.kinds = {
             f"{prefix}{place.name}.{short}": place.step.kind(short)
             for _, prefix, place in self.places()

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from pellucid.layers.elementwise import add
-from pellucid.models.chain import Chain, checked_steps
+from pellucid.models.chain import Chain, checked_steps, planned
 from pellucid.models.step import Params, Shape, Shapes, Step
 
 SHORTCUT = "shortcut."
@@ -39,24 +39,24 @@ class Residual(Step):
 
     def plan(self, shape: Shape) -> tuple[Shape, Shapes]:
         """See `Step.plan`."""
-        plans = [(prefix, *chain.plan(shape)) for prefix, chain in self._new_chains().items()]
-        self._check_sum(shape, [out_shape for _, out_shape, _ in plans])
-        return plans[-1][1], {prefix + name: own for prefix, _, shapes in plans for name, own in shapes.items()}
+        plans = [(prefix, *planned(where, steps, shape)) for prefix, where, steps in self.branches()]
+        out_shape = self.sum_of(shape, [out_shape for _, out_shape, _ in plans])
+        return out_shape, {prefix + name: own for prefix, _, shapes in plans for name, own in shapes.items()}
 
     def build(self, shape: Shape, rng: Any) -> tuple[Shape, Params]:
         """See `Step.build`."""
-        self._chains = self._new_chains()
+        self._chains = {prefix: Chain(where, steps) for prefix, where, steps in self.branches()}
         built = [(prefix, *chain.build(shape, rng)) for prefix, chain in self._chains.items()]
-        self._check_sum(shape, [out_shape for _, out_shape, _ in built])
-        return built[-1][1], {prefix + name: array for prefix, _, params in built for name, array in params.items()}
+        out_shape = self.sum_of(shape, [out_shape for _, out_shape, _ in built])
+        return out_shape, {prefix + name: array for prefix, _, params in built for name, array in params.items()}
 
-    def _new_chains(self) -> dict[str, Chain]:
-        chains = {"": Chain("Residual", self.steps)}
-        if self.shortcut is not None:
-            chains[SHORTCUT] = Chain("Residual's shortcut", self.shortcut)
-        return chains
+    def branches(self) -> list[tuple[str, str, list[Step]]]:
+        """What precedes the names of each branch's parameters, what errors call it, and its steps."""
+        shortcut = [] if self.shortcut is None else [(SHORTCUT, "Residual's shortcut", self.shortcut)]
+        return [("", "Residual", self.steps), *shortcut]
 
-    def _check_sum(self, shape: Shape, out_shapes: list[Shape]) -> None:
+    def sum_of(self, shape: Shape, out_shapes: list[Shape]) -> Shape:
+        """The shape of the sum, for what comes in and what each branch gives."""
         added = shape if self.shortcut is None else out_shapes[1]
         if out_shapes[0] != added:
             what = "the shortcut gives" if self.shortcut is not None else "what comes in has"
@@ -64,6 +64,7 @@ class Residual(Step):
                 f"Residual: the steps give the shape {out_shapes[0]} but {what} {added}; both are added: give a "
                 "shortcut that changes the shape as the steps do"
             )
+        return added
 
     def forward(self, x: np.ndarray, params: Params, mode: str) -> tuple[np.ndarray, Any]:
         """See `Step.forward`."""

@@ -29,6 +29,8 @@ Shapes = dict[str, Shape]
 KINDS = ("weight", "bias", "scale", "shift")
 """What a parameter may be. Only weights are regularised unless the user says otherwise."""
 MODES = ("train", "test")
+STATISTICS = ("running_mean", "running_var")
+"""The keys of running statistics in a step's bn_param."""
 
 
 @dataclass(repr=False, eq=False)

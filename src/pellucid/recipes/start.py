@@ -10,13 +10,13 @@ import numpy as np
 
 from pellucid import models
 from pellucid.data import ByteImages, Dataset
+from pellucid.models.step import STATISTICS
 from pellucid.recipes.recipe import Recipe
 from pellucid.shipping import Model, load_model
 
 _LUMA = np.array([19595, 38470, 7471], np.uint32)
 """ITU-R 601's weights of red, green and blue, times 2**16: the integers that Pillow uses."""
 _IMAGES_AT_A_TIME = 1000
-_RUNNING = ("running_mean", "running_var")
 
 
 def start_model(network: dict[str, Any]) -> Model:
@@ -105,7 +105,7 @@ def continued(
             new.params[name][...] = old.params[name]
             options = old.param_options[name].items()
             new.param_options[name] = {key: value for key, value in options if key != "frozen"}
-    new.bn_params = [{key: own[key].astype(new.dtype) for key in _RUNNING} for own in old.bn_params]
+    new.bn_params = [{key: own[key].astype(new.dtype) for key in STATISTICS} for own in old.bn_params]
     _freeze(new, network["freeze"], head)
     return new
 

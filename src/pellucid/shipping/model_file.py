@@ -24,7 +24,7 @@ from pellucid import check, tensors
 from pellucid.data.places import as_path
 from pellucid.files import write_atomically
 from pellucid.models import Step
-from pellucid.models.description import described, network_from, planned, short, statistics_of
+from pellucid.models.description import Plan, built, described, planned, short, statistics_of
 from pellucid.shipping.model import Model
 from pellucid.shipping.preprocessing import Preprocessing
 from pellucid.training.views import Views
@@ -118,10 +118,10 @@ def decoded(data: bytes, name: str = "model", steps: Iterable[type[Step]] = ()) 
         _check_kind(header.metadata)
         about = json.loads(header.metadata.get("model", ""))
         check.known_keys("its description", "model", about, KEYS, KEYS[:2])
-        _check_promises(about, header, steps)
+        plan = _checked_promises(about, header, steps)
         if not tensors.digest_is_right(data, header.metadata.get(tensors.DIGEST, "")):
             raise tensors.DamagedFile("its content does not match its SHA-256")
-        return _model(about, tensors.arrays_of(data), steps)
+        return _model(about, plan, tensors.arrays_of(data))
     except (ValueError, TypeError, OverflowError, RecursionError) as error:
         raise _refused(name, str(error) or type(error).__name__) from None
 
@@ -140,26 +140,27 @@ def _check_kind(metadata: dict[str, str]) -> None:
         raise tensors.DamagedFile(f"it has the format version {short(version)}, and {FORMAT_VERSION} is read; {advice}")
 
 
-def _check_promises(about: dict[str, Any], header: tensors.Header, steps: Iterable[type[Step]]) -> None:
+def _checked_promises(about: dict[str, Any], header: tensors.Header, steps: Iterable[type[Step]]) -> Plan:
     """The arrays that the header names are those of the network, before any is read."""
     for array, kind in header.types.items():
         if kind not in TYPES:
             raise ValueError(f"the array {array!r} has the type {short(kind)}; it must be one of {', '.join(TYPES)}")
     shapes = {name: shape for name, shape in header.shapes.items() if not name.startswith(BESIDE)}
-    planned("the network", about["network"], shapes, steps)
+    plan = planned("the network", about["network"], shapes, steps)
     others = header.shapes.keys() - shapes.keys() - {BESIDE + name for name in ARRAYS}
     if others:
         raise ValueError(f"there is no use for the array {min(others)!r}; take it out")
+    return plan
 
 
-def _model(about: dict[str, Any], arrays: dict[str, np.ndarray], steps: Iterable[type[Step]]) -> Model:
+def _model(about: dict[str, Any], plan: Plan, arrays: dict[str, np.ndarray]) -> Model:
     own = {name: array for name, array in arrays.items() if not name.startswith(BESIDE)}
     beside = {name.removeprefix(BESIDE): array for name, array in arrays.items() if name.startswith(BESIDE)}
     classes, training = about["classes"], about.get("training", {})
     if not isinstance(classes, list) or not isinstance(training, dict):
         raise ValueError("its classes must be a list and its training record an object")
     return Model(
-        network_from("the network", about["network"], own, steps),
+        built("the network", plan, own),
         classes,
         _preprocessing(about.get("preprocessing"), beside),
         training,

@@ -10,6 +10,7 @@ import numpy as np
 
 from pellucid import check
 from pellucid.models import Affine, BatchNorm, Conv, GroupNorm, LayerNorm
+from pellucid.models.step import STATISTICS
 from pellucid.shipping.torch_names import Module, Node, walk
 
 TENSORS = (
@@ -20,7 +21,6 @@ TENSORS = (
     (GroupNorm, {"gamma": "weight", "beta": "bias"}),
 )
 """PyTorch's names of the arrays; those of a step of one's own keep theirs."""
-STATISTICS = ("running_mean", "running_var")
 COUNT = "num_batches_tracked"
 ROUNDING = 1e-6
 """How far from 1 or 0 a number may be that the network has no array for."""
