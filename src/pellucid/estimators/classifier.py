@@ -14,7 +14,7 @@ from pellucid.estimators.fitting import Trainee, generators
 from pellucid.estimators.images import Images
 from pellucid.estimators.settings import WHERE, Settings
 from pellucid.estimators.threads import limited
-from pellucid.layers import Workspace
+from pellucid.layers import Workspace, softmax
 from pellucid.training import scores
 
 
@@ -242,9 +242,7 @@ class ConvNetClassifier(ClassifierMixin, BaseEstimator):
 
     def predict_proba(self, X: Any) -> np.ndarray:
         """Probabilities of the classes in the order of ``classes_``, float64 (N, K)."""
-        found = self._scores(X)
-        odds = np.exp(found - found.max(axis=1, keepdims=True))
-        return odds / odds.sum(axis=1, keepdims=True)
+        return softmax(self._scores(X))
 
     def predict(self, X: Any) -> np.ndarray:
         """The class with the highest score for each sample of X, (N, D) or (N, C, H, W)."""

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from pellucid.extras.onnx_nodes import gives_probabilities, in_a_line, package
+from pellucid.layers import softmax
 from pellucid.models import Network
 
 ABSOLUTE, RELATIVE = 1e-4, 1e-3
@@ -66,7 +67,7 @@ def agreement(where: str, network: Network, data: bytes, outputs: list[str], bat
                 f"{where}: the network's own scores hold {scores[~np.isfinite(scores)][0]}, so there is nothing to "
                 "compare with; look for NaN in its parameters and in the images. Nothing was written"
             )
-        right = {"scores": scores, "probabilities": scores if gives_probabilities(network) else _softmax(scores)}
+        right = {"scores": scores, "probabilities": scores if gives_probabilities(network) else softmax(scores)}
         for output, theirs in zip(outputs, run(fed), strict=True):
             largest = max(largest, _difference(where, runtime, output, theirs, right[output]))
         images += len(fed)
@@ -147,8 +148,3 @@ def _difference(where: str, runtime: str, output: str, theirs: Any, right: np.nd
             "network's summary()"
         )
     return float(differences.max())
-
-
-def _softmax(scores: np.ndarray) -> np.ndarray:
-    powers = np.exp(scores - scores.max(axis=1, keepdims=True))
-    return powers / powers.sum(axis=1, keepdims=True)

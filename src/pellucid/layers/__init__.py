@@ -60,6 +60,7 @@ from pellucid.layers.losses import (
     smoothed_softmax_loss,
     smoothed_softmax_loss_fast,
     smoothed_softmax_loss_naive,
+    softmax,
     softmax_loss,
     softmax_loss_fast,
     softmax_loss_naive,
@@ -149,5 +150,5 @@ from pellucid.layers.spatial_norm import (
 )
 
 _ENDINGS = ("naive", "fast", "forward", "backward", "alt", "loss")
-_OTHERS = ("add_l2_penalty", "Workspace", "PreparedConvolution", "fold_batchnorm")
+_OTHERS = ("add_l2_penalty", "softmax", "Workspace", "PreparedConvolution", "fold_batchnorm")
 __all__ = [name for name in dir() if name.rpartition("_")[2] in _ENDINGS or name in _OTHERS]

@@ -23,6 +23,15 @@ from pellucid.kernels.arrays import flat
 from pellucid.kernels.rows import launch, parts_for
 
 
+def softmax(x):
+    """The probabilities of scores (N, C), or of the channels of every pixel (N, C, H, W); they add up to 1.
+
+    The losses have it inside. What is subtracted changes no probability, and keeps exp from overflowing.
+    """
+    powers = np.exp(x - x.max(axis=1, keepdims=True))
+    return powers / powers.sum(axis=1, keepdims=True)
+
+
 def softmax_loss_naive(x, y):
     """Softmax loss and its gradient, sample by sample.
 

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from pellucid import check
+from pellucid.layers import softmax
 from pellucid.models import Inference, Network, as_network
 from pellucid.shipping.preprocessing import Preprocessing
 from pellucid.training.views import Views, scores
@@ -115,9 +116,7 @@ class Model:
 
     def probabilities(self, images: Any, *, views: bool = False) -> np.ndarray:
         """Softmax of the `scores`, (N, K); every row adds up to 1."""
-        found = self.scores(images, views=views)
-        powers = np.exp(found - found.max(axis=1, keepdims=True))
-        return powers / powers.sum(axis=1, keepdims=True)
+        return softmax(self.scores(images, views=views))
 
     def predict(self, images: Any, top: int = TOP, *, views: bool = False) -> list[Prediction]:
         """What every picture shows.

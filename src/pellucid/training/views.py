@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from pellucid import check
+from pellucid.layers import softmax
 
 
 @dataclass(frozen=True)
@@ -106,9 +107,7 @@ def least_certain(scores: np.ndarray, share: float) -> np.ndarray:
     count = round(share * len(scores))
     if scores.shape[1] < 2 or count == len(scores):
         return np.arange(len(scores))
-    p = np.exp(scores - scores.max(axis=1, keepdims=True))
-    p /= p.sum(axis=1, keepdims=True)
-    second, first = np.partition(p, -2, axis=1)[:, -2:].T
+    second, first = np.partition(softmax(scores), -2, axis=1)[:, -2:].T
     return np.sort(np.argsort(first - second, kind="stable")[:count])
 
 
