@@ -31,6 +31,8 @@ MOST_SIDE = 2**16 - 1
 MOST_RUN_LENGTH_PIXELS = 2**22
 _STRIP_PIXELS = 2**20
 _RUN_LENGTHS = (1, 2)  # a BMP's, of 8 and of 4 bits
+# ITU-R 601's weights of red, green and blue, times 2**16.
+_LUMA = np.array([19595, 38470, 7471], np.uint32)
 # EXIF's orientations from 2 on, by Pillow's names of what undoes them.
 _TURNS = ("FLIP_LEFT_RIGHT", "ROTATE_180", "FLIP_TOP_BOTTOM", "TRANSPOSE", "ROTATE_270", "TRANSVERSE", "ROTATE_90")
 # A file larger than this holds no picture that we would let through.
@@ -105,6 +107,11 @@ def _upright(image: Image.Image) -> Image.Image:
     if orientation not in range(2, 9):
         return image
     return image.transpose(Image.Transpose[_TURNS[int(orientation) - 2]])
+
+
+def in_grey(rgb: np.ndarray) -> np.ndarray:
+    """RGB pixels as grey ones, uint8 (..., 3) -> (..., 1), bit for bit as Pillow makes them."""
+    return ((rgb @ _LUMA + 2**15) >> 16).astype(np.uint8)[..., None]
 
 
 def _fitted(image: Image.Image, size: tuple[int, int], fit: str) -> Image.Image:

@@ -10,12 +10,11 @@ import numpy as np
 
 from pellucid import models
 from pellucid.data import ByteImages, Dataset
+from pellucid.data.pictures import in_grey
 from pellucid.models.step import STATISTICS
 from pellucid.recipes.recipe import Recipe
 from pellucid.shipping import Model, load_model
 
-_LUMA = np.array([19595, 38470, 7471], np.uint32)
-"""ITU-R 601's weights of red, green and blue, times 2**16: the integers that Pillow uses."""
 _IMAGES_AT_A_TIME = 1000
 
 
@@ -171,5 +170,5 @@ def _in_channels(images: ByteImages, channels: int) -> ByteImages:
         return ByteImages(np.repeat(pixels, 3, axis=3))
     grey = np.empty((*pixels.shape[:3], 1), np.uint8)
     for i in range(0, len(pixels), _IMAGES_AT_A_TIME):
-        grey[i : i + _IMAGES_AT_A_TIME, ..., 0] = (pixels[i : i + _IMAGES_AT_A_TIME] @ _LUMA + 2**15) >> 16
+        grey[i : i + _IMAGES_AT_A_TIME] = in_grey(pixels[i : i + _IMAGES_AT_A_TIME])
     return ByteImages(grey)

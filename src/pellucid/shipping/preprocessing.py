@@ -17,8 +17,8 @@ import numpy as np
 from pellucid import check
 from pellucid.data import ByteImages
 from pellucid.data.decoding import quiet_pillow
-from pellucid.data.pictures import FITS, MOST_FILE_BYTES, MOST_PIXELS, decode_picture, picture_of
-from pellucid.data.places import regular_file_size
+from pellucid.data.pictures import FITS, MOST_FILE_BYTES, MOST_PIXELS, decode_picture, in_grey, picture_of
+from pellucid.data.places import opened
 
 ADVICE = (
     "give paths, the content of picture files, Pillow images, or uint8 arrays (H, W, C) or (N, H, W, C), channels last"
@@ -145,9 +145,7 @@ class Preprocessing:
                 f"Preprocessing: the network reads {self.channels} channels, and a picture has 1 or 3; give uint8 "
                 f"arrays (N, {self.size[0]}, {self.size[1]}, {self.channels})"
             )
-        from PIL import Image
-
-        return np.asarray(Image.fromarray(rgb).convert("L"))[:, :, None]
+        return in_grey(rgb)
 
 
 def _several(images: Any) -> Iterator[Any]:
@@ -166,9 +164,9 @@ def _decoded(where: str, path: Path, size: tuple[int, int], fit: str) -> np.ndar
     """A picture file, no larger than any picture that is let through."""
     if not path.exists():
         raise FileNotFoundError(f"{where}: {path} does not exist (looked from {Path.cwd()})")
-    size_bytes = regular_file_size(where, path)
-    if size_bytes > MOST_FILE_BYTES:
-        raise ValueError(f"{where}: {path} has more than {MOST_FILE_BYTES:,} bytes; no picture is that large")
-    with path.open("rb") as file:
+    with opened(where, path) as file:
+        size_bytes = os.fstat(file.fileno()).st_size
+        if size_bytes > MOST_FILE_BYTES:
+            raise ValueError(f"{where}: {path} has more than {MOST_FILE_BYTES:,} bytes; no picture is that large")
         content = file.read(size_bytes)
     return decode_picture(where, str(path), content, size, fit)
