@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from pellucid import check
 from pellucid.extras import onnx_constants, onnx_pixels
 from pellucid.extras.onnx_operators import read_node
 from pellucid.extras.onnx_reading import Graph, Node, shown
@@ -19,7 +20,7 @@ from pellucid.extras.onnx_shapes import TO_FIRST
 from pellucid.extras.onnx_tensors import FLOATS, type_name
 from pellucid.extras.onnx_values import Budget, Call, Layer, Value
 from pellucid.models import Scale, Softmax
-from pellucid.models.description import MOST_NESTING, MOST_NUMBERS, MOST_STEPS, short
+from pellucid.models.description import MOST_NESTING, MOST_NUMBERS, MOST_STEPS
 from pellucid.models.step import Shape
 
 NUMBERS_OF_NOTHING = 2**26
@@ -149,7 +150,7 @@ def _root(
         )
     sizes = _sizes(graph, declared, input_shape)
     if np.prod([float(size) for size in sizes]) > MOST_NUMBERS:
-        raise graph.refused(f"its input has {short(sizes)} a sample, more than {MOST_NUMBERS:,} numbers")
+        raise graph.refused(f"its input has {check.shown(sizes)} a sample, more than {MOST_NUMBERS:,} numbers")
     dtype = FLOATS.get(port.elem_type)
     if port.elem_type == UINT8:
         double = any(node.op == "Cast" and node.attributes.get("to") == DOUBLE for node in nodes)
@@ -280,7 +281,8 @@ def _check_output(graph: Graph, output: str, end: Value, batch: int | None) -> N
         or any(None not in (one, other) and one != other for one, other in zip(declared, given, strict=True))
     ):
         raise graph.refused(
-            f"its output {shown(output)} is declared as {short(declared)}, but the nodes give {short(given)}",
+            f"its output {shown(output)} is declared as {check.shown(declared)}, but the nodes give "
+            f"{check.shown(given)}",
             "export it again",
         )
 

@@ -17,8 +17,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from pellucid import check
 from pellucid.extras.onnx_reading import Graph, Node, OnnxImportError
-from pellucid.models.description import MOST_INTEGER, MOST_NUMBERS, short
+from pellucid.models.description import MOST_INTEGER, MOST_NUMBERS
 from pellucid.models.step import Shape, Step
 
 OPEN_BATCH = -(2**40)
@@ -230,7 +231,7 @@ class Call:
         """An attribute that is an integer."""
         value = self.node.attributes.get(name, default)
         if not isinstance(value, int) or abs(value) > MOST_INTEGER:
-            raise self.refused(f"{name} is {short(value)}; it must be an integer of at most {MOST_INTEGER:,}")
+            raise self.refused(f"{name} is {check.shown(value)}; it must be an integer of at most {MOST_INTEGER:,}")
         return value
 
     def flag(self, name: str, default: bool = False) -> bool:
@@ -244,7 +245,7 @@ class Call:
         """An attribute that is a finite number."""
         value = self.node.attributes.get(name, default)
         if not isinstance(value, int | float) or not math.isfinite(value):
-            raise self.refused(f"{name} is {short(value)}; it must be a finite number")
+            raise self.refused(f"{name} is {check.shown(value)}; it must be a finite number")
         return as_written(value)
 
     def integers(self, name: str, count: int | None = None) -> list[int] | None:
@@ -253,7 +254,7 @@ class Call:
         if value is None or value == ():
             return None
         if not isinstance(value, tuple) or not all(isinstance(n, int) and abs(n) <= MOST_INTEGER for n in value):
-            raise self.refused(f"{name} is {short(value)}; it must be integers of at most {MOST_INTEGER:,}")
+            raise self.refused(f"{name} is {check.shown(value)}; it must be integers of at most {MOST_INTEGER:,}")
         if count is not None and len(value) != count:
             raise self.refused(f"{name} has {len(value)} numbers; for what comes in it must have {count}")
         return list(value)
@@ -262,7 +263,7 @@ class Call:
         """An attribute that is a string."""
         value = self.node.attributes.get(name, default)
         if not isinstance(value, str):
-            raise self.refused(f"{name} is {short(value)}; it must be a string")
+            raise self.refused(f"{name} is {check.shown(value)}; it must be a string")
         return value
 
     # What goes out.
@@ -283,7 +284,9 @@ class Call:
         if sizes is None:
             sizes = (shape[0], shape[2]) if len(x.sizes) == 2 and len(shape) == 3 else shape
         if our_shape(sizes) != shape:
-            raise self.refused(f"it gives {short(shape)} a sample here, not {short(sizes)}", "please report this")
+            raise self.refused(
+                f"it gives {check.shown(shape)} a sample here, not {check.shown(sizes)}", "please report this"
+            )
         return Value(sizes, self.node, x, layers, uses=self.uses)
 
     def same(self, x: Value) -> Value:
@@ -314,7 +317,7 @@ class Call:
     def check_size(self, shape: Iterable[int]) -> None:
         """A sample is not too large."""
         if math.prod(shape) > MOST_NUMBERS:
-            raise self.refused(f"it gives {short(tuple(shape))} a sample, more than {MOST_NUMBERS:,} numbers")
+            raise self.refused(f"it gives {check.shown(tuple(shape))} a sample, more than {MOST_NUMBERS:,} numbers")
 
 
 def as_written(value: float) -> float:

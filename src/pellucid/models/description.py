@@ -219,7 +219,9 @@ class _Reader:
         if self.count > MOST_STEPS:
             raise ValueError(f"{self.where}: the network has more than {MOST_STEPS:,} steps")
         if not isinstance(written, dict) or not isinstance(written.get("step"), str):
-            raise ValueError(f"{self.where}: {short(written)} is no step; it must be an object with the key 'step'")
+            raise ValueError(
+                f"{self.where}: {check.shown(written)} is no step; it must be an object with the key 'step'"
+            )
         name = written["step"]
         if name not in self.known:
             raise ValueError(
@@ -255,12 +257,12 @@ class _Reader:
 
 def _check_integer(where: str, what: str, value: Any) -> None:
     if isinstance(value, int) and not isinstance(value, bool) and abs(value) > MOST_INTEGER:
-        raise ValueError(f"{where}: {what} is {short(value)}; it must be at most {MOST_INTEGER:,}")
+        raise ValueError(f"{where}: {what} is {check.shown(value)}; it must be at most {MOST_INTEGER:,}")
 
 
 def _shape(where: str, shape: Any) -> Shape:
     if not isinstance(shape, list) or len(shape) not in (1, 3):
-        raise ValueError(f"{where}: input_shape is {short(shape)}; it must be [C, H, W], or [D] for rows")
+        raise ValueError(f"{where}: input_shape is {check.shown(shape)}; it must be [C, H, W], or [D] for rows")
     for size in shape:
         _check_integer(where, "input_shape", size)
     sizes = tuple(check.whole_number(where, "input_shape", size, least=1) for size in shape)
@@ -296,7 +298,7 @@ def _shapes_of(where: str, steps: list[Step], shape: Shape, prefix: str) -> tupl
 
 def _check_numbers(where: str, what: str, shape: Shape) -> None:
     if math.prod(shape) > MOST_NUMBERS:
-        raise ValueError(f"{where}: {what} has the shape {short(shape)}, more than {MOST_NUMBERS:,} numbers")
+        raise ValueError(f"{where}: {what} has the shape {check.shown(shape)}, more than {MOST_NUMBERS:,} numbers")
 
 
 def _options(where: str, options: Any, network: Network) -> dict[str, dict[str, Any]]:
@@ -306,13 +308,7 @@ def _options(where: str, options: Any, network: Network) -> dict[str, dict[str, 
         check.known_keys(where, f"the options of {name}", own, OPTIONS)
         for key, value in own.items():
             if not isinstance(value, bool) and key == "frozen":
-                raise TypeError(f"{where}: frozen is {short(value)} for {name}; it must be true or false")
+                raise TypeError(f"{where}: frozen is {check.shown(value)} for {name}; it must be true or false")
             if not isinstance(value, bool):
                 check.number(where, f"{key} of {name}", value, least=0)
     return {name: dict(own) for name, own in options.items()}
-
-
-def short(value: Any) -> str:
-    """The value as it is shown in messages."""
-    text = repr(value) if not isinstance(value, int) or abs(value) < 10**30 else "a huge integer"
-    return text if len(text) <= 60 else text[:57] + "..."

@@ -24,7 +24,7 @@ from pellucid import check, tensors
 from pellucid.data.places import as_path
 from pellucid.files import write_atomically
 from pellucid.models import Step
-from pellucid.models.description import Plan, built, described, planned, short, statistics_of
+from pellucid.models.description import Plan, built, described, planned, statistics_of
 from pellucid.shipping.model import Model
 from pellucid.shipping.preprocessing import Preprocessing
 from pellucid.training.views import Views
@@ -137,14 +137,17 @@ def _check_kind(metadata: dict[str, str]) -> None:
     if version != str(FORMAT_VERSION):
         newer = version.isascii() and version.isdecimal() and len(version) < 9 and int(version) > FORMAT_VERSION
         advice = "a newer pellucid wrote it: upgrade this one" if newer else "there is no such version"
-        raise tensors.DamagedFile(f"it has the format version {short(version)}, and {FORMAT_VERSION} is read; {advice}")
+        raise tensors.DamagedFile(
+            f"it has the format version {check.shown(version)}, and {FORMAT_VERSION} is read; {advice}"
+        )
 
 
 def _checked_promises(about: dict[str, Any], header: tensors.Header, steps: Iterable[type[Step]]) -> Plan:
     """The arrays that the header names are those of the network, before any is read."""
     for array, kind in header.types.items():
         if kind not in TYPES:
-            raise ValueError(f"the array {array!r} has the type {short(kind)}; it must be one of {', '.join(TYPES)}")
+            found = check.shown(kind)
+            raise ValueError(f"the array {array!r} has the type {found}; it must be one of {', '.join(TYPES)}")
     shapes = {name: shape for name, shape in header.shapes.items() if not name.startswith(BESIDE)}
     plan = planned("the network", about["network"], shapes, steps)
     others = header.shapes.keys() - shapes.keys() - {BESIDE + name for name in ARRAYS}
