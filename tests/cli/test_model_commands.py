@@ -168,3 +168,13 @@ def test_a_ready_made_network_under_its_public_names(pellucid):
     import safetensors.numpy
 
     assert "layer1.0.bn1.weight" in safetensors.numpy.load_file(pellucid.folder / "torch.safetensors")
+
+
+def test_the_help_offers_every_naming():
+    """It stands there as words, so that help need not load the networks."""
+    from typing import get_args
+
+    from pellucid.cli.model_commands import Names
+    from pellucid.shipping.torch_names import NAMES
+
+    assert set(get_args(Names)) == set(NAMES)

@@ -35,11 +35,12 @@ app = App(
     help_format="markdown",
     default_parameter=Parameter(negative=()),
 )
-for command in (train, recipes, recipe, evaluate, runs, plot, predict, save, export):
+for command in (
+    *(train, recipes, recipe, evaluate, runs, plot),
+    *(predict, save, export, import_),
+    *(check, filters, data, explain),
+):
     app.command(command)
-app.command(import_, name="import")
-for other in (check, filters, data, explain):
-    app.command(other)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

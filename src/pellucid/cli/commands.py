@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 from cyclopts import Parameter, Token
 
 
-def _whole(kind: Any, tokens: Sequence[Token]) -> Any:
+def whole_numbers(kind: Any, tokens: Sequence[Token]) -> Any:
     """Whole numbers, and nothing else: cyclopts itself would round 1.5 to 2."""
     values = []
     for token in tokens:
@@ -20,7 +20,7 @@ def _whole(kind: Any, tokens: Sequence[Token]) -> Any:
     return values[0] if kind is int else tuple(values)
 
 
-Whole = Annotated[int, Parameter(converter=_whole)]
+Whole = Annotated[int, Parameter(converter=whole_numbers)]
 Rule = Literal["sgd", "sgd_momentum", "nesterov", "rmsprop", "adam", "adamw", "muon"]
 Network = Literal["three-layer", "two-layer", "fully-connected", "tutorial", "vgg", "resnet9", "resnet20", "airbench"]
 Schedule = Literal["constant", "step", "cosine", "triangle"]
@@ -45,12 +45,12 @@ def train(
     reg: float | None = None,
     filters: Whole | None = None,
     filter_size: Whole | None = None,
-    hidden: Annotated[tuple[int, ...] | None, Parameter(consume_multiple=True, converter=_whole)] = None,
+    hidden: Annotated[tuple[int, ...] | None, Parameter(consume_multiple=True, converter=whole_numbers)] = None,
     normalization: Normalization | None = None,
     keep: float | None = None,
     weight_scale: float | None = None,
     validation: Whole | None = None,
-    image_size: Annotated[tuple[int, int] | None, Parameter(converter=_whole)] = None,
+    image_size: Annotated[tuple[int, int] | None, Parameter(converter=whole_numbers)] = None,
     scale: float | None = None,
     seed: Whole | None = None,
     threads: Whole | None = None,

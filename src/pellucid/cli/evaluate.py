@@ -13,7 +13,7 @@ from pellucid.cli.console import say
 from pellucid.cli.report import evaluated, write_report
 from pellucid.cli.run_folder import RunFolder
 from pellucid.cli.settings import Settings
-from pellucid.cli.start import with_own_start
+from pellucid.cli.start import recorded_settings
 from pellucid.cli.train import absolute, open_data
 from pellucid.data import Dataset
 from pellucid.kernels.jit import at_most_threads
@@ -23,14 +23,10 @@ from pellucid.training import load_weights
 def evaluate_command(run: Path, part: str, which: str, data: str | None) -> int:
     """Open the run's data as it was trained with, look at one part of it, and write the report into the folder."""
     folder = RunFolder(run, "evaluate")
-    settings = with_own_start(Settings.from_record(str(folder.record), folder.recorded()), folder)
+    settings = recorded_settings(folder)
     if data is not None:
         settings = replace(settings, data=absolute(data))
-    if not folder.checkpoint.exists():
-        raise FileNotFoundError(
-            f"evaluate: {run} has no checkpoint yet; go on with it: pellucid train --run {run} --resume"
-        )
-    saved = load_weights(folder.checkpoint, which)
+    saved = saved_weights(folder, which)
     with threadpool_limits(settings.threads), at_most_threads(settings.threads):
         dataset = open_data(settings)
         parts = recipes.split(settings.recipe, dataset)
@@ -46,6 +42,16 @@ def evaluate_command(run: Path, part: str, which: str, data: str | None) -> int:
     written = write_report(folder, part, which, settings, report, plain)
     say("wrote " + ", ".join(map(str, written)))
     return 0
+
+
+def saved_weights(folder: RunFolder, which: str) -> tuple[dict, list, dict]:
+    """The run's best or last parameters and running statistics, and how far it was."""
+    if not folder.checkpoint.exists():
+        run = folder.path
+        raise FileNotFoundError(
+            f"{folder.where}: {run} has no checkpoint yet; go on with it: pellucid train --run {run} --resume"
+        )
+    return load_weights(folder.checkpoint, which)
 
 
 def trained(

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
-from pellucid.cli.commands import Whole, _whole
+from pellucid.cli.commands import Whole, whole_numbers
 
 Names = Literal["sequential", "torchvision", "vgg", "resnet20", "resnet9", "airbench", "airbench_muon"]
 
@@ -118,7 +118,7 @@ def import_(
     out: Path,
     /,
     *,
-    input_shape: Annotated[tuple[int, int, int] | None, Parameter(converter=_whole)] = None,
+    input_shape: Annotated[tuple[int, int, int] | None, Parameter(converter=whole_numbers)] = None,
     classes: Annotated[tuple[str, ...] | None, Parameter(consume_multiple=True)] = None,
     mean: Annotated[tuple[float, ...] | None, Parameter(consume_multiple=True)] = None,
     scale: Annotated[tuple[float, ...] | None, Parameter(consume_multiple=True)] = None,

@@ -36,7 +36,7 @@ def answers(
         )
     if views and model.views is None:
         raise ValueError(f"predict: {path} was not evaluated in several views; leave --views out")
-    with at_most_threads(min(most_threads or threads(), threads())):
+    with at_most_threads(most_threads or threads()):
         for names in _in_groups(_names(images)):
             yield _answer(model, names, top, as_json, views)
 

@@ -23,6 +23,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from pellucid.cli.model_path import MODEL_FILE
 from pellucid.data import places
 from pellucid.files import write_atomically
 
@@ -49,7 +50,7 @@ class RunFolder:
         self.curves = path / "train.png"
         self.weights = path / "weights.png"
         self.result = path / "result.json"
-        self.model = path / "model.safetensors"
+        self.model = path / MODEL_FILE
         self.start = path / START
         self.events = path / "tensorboard"
         self.lock = path / "run.lock"

@@ -9,24 +9,18 @@ from threadpoolctl import threadpool_limits
 
 from pellucid import recipes
 from pellucid.cli.console import say
-from pellucid.cli.evaluate import trained
+from pellucid.cli.evaluate import saved_weights, trained
 from pellucid.cli.run_folder import RunFolder
-from pellucid.cli.settings import Settings
-from pellucid.cli.start import with_own_start
+from pellucid.cli.start import recorded_settings
 from pellucid.cli.train import model_of, open_data
 from pellucid.kernels.jit import at_most_threads
-from pellucid.training import load_weights
 
 
 def save_command(run: Path, out: Path | None, which: str) -> int:
     """Open the run's data for the mean and the classes, and write the model."""
     folder = RunFolder(run, "save")
-    settings = with_own_start(Settings.from_record(str(folder.record), folder.recorded()), folder)
-    if not folder.checkpoint.exists():
-        raise FileNotFoundError(
-            f"save: {run} has no checkpoint yet; go on with it: pellucid train --run {run} --resume"
-        )
-    saved = load_weights(folder.checkpoint, which)
+    settings = recorded_settings(folder)
+    saved = saved_weights(folder, which)
     with threadpool_limits(settings.threads), at_most_threads(settings.threads):
         dataset = open_data(settings)
         data = recipes.split(settings.recipe, dataset)

@@ -22,6 +22,11 @@ def from_model_file(settings: Settings) -> tuple[Settings, bytes]:
     return replace(settings, recipe=recipe, start=start), content
 
 
+def recorded_settings(folder: RunFolder) -> Settings:
+    """What the run in the folder was made with; it needs nothing outside of the folder but its data."""
+    return with_own_start(Settings.from_record(str(folder.record), folder.recorded()), folder)
+
+
 def with_own_start(settings: Settings, folder: RunFolder) -> Settings:
     """A recorded run's settings, with its own copy of the model file, which must be there and the same.
 
