@@ -19,10 +19,10 @@ import numpy as np
 from numba import njit, prange
 from threadpoolctl import threadpool_limits
 
-from pellucid.cli.run_folder import processor_name
 from pellucid.kernels import jit
 from pellucid.kernels.processor import ROWS, VECTOR_BYTES, columns
 from pellucid.kernels.product import product
+from pellucid.runs.folder import processor_name
 
 DEPTH = 64
 """Rows of the peak's matrices: 8 x 64 and 64 x 48 numbers are 14 KB, less than the first cache."""

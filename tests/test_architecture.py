@@ -17,18 +17,22 @@ LEVELS = [
     "tensors",
     "gradcheck",
     "data",
+    "metrics",
     "kernels",
     "layers",
     "models",
     "training",
     "shipping",
     "recipes",
+    "runs",
     "inspect",
     "checks",
     "estimators",
     "extras",
+    "studio",
     "cli",
     "cs231n",
+    "__main__",
 ]
 """Reading order and import order: a level imports only itself and the levels before it."""
 

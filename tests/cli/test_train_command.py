@@ -11,8 +11,8 @@ import pytest
 from PIL import Image
 
 from pellucid import recipes
+from pellucid.metrics import read_metrics
 from pellucid.training import load_weights
-from pellucid.training.metrics import read_metrics
 from program import PROGRAM
 
 QUICK = ("--epochs", 1, "--hidden", 20, "--filters", 4, "--filter-size", 3, "--threads", 1)

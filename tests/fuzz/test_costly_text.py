@@ -9,9 +9,9 @@ import pytest
 from fuzz.mutations import sound_again
 from fuzz.targets import TARGETS
 from pellucid import check, recipes
-from pellucid.cli.run_folder import RunFolder
+from pellucid.metrics import read_metrics
+from pellucid.runs.folder import RunFolder
 from pellucid.shipping.model_file import ModelFileError, decoded
-from pellucid.training.metrics import read_metrics
 
 HUGE = int("9" * 4000)
 

@@ -7,7 +7,7 @@ import pytest
 
 from pellucid.inspect import AccuracyPoint, accuracy_figure, runs_figure, save_figure
 from pellucid.inspect.runs import COLOURS, smoothed
-from pellucid.training.metrics import Epochs, Metrics, Steps
+from pellucid.metrics import Epochs, Metrics, Steps
 
 
 def run(steps=200, epochs=4, seconds=120.0, loss=None, validated=True):

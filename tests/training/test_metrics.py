@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 from toy_models import LinearSoftmax, blobs
 
+from pellucid.metrics import read_metrics
 from pellucid.training import Hook, Solver
 from pellucid.training import metrics as metrics_module
-from pellucid.training.metrics import MetricsHook, read_metrics
+from pellucid.training.metrics import MetricsHook
 from stop_at import StopAt
 
 STEP = {"kind": "step", "step": 1, "epoch": 0.5, "loss": 1.5, "learning_rate": 0.1, "images_per_s": None, "time_s": 2}

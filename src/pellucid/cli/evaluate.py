@@ -4,20 +4,17 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from threadpoolctl import threadpool_limits
 
 from pellucid import recipes
 from pellucid.cli.console import say
 from pellucid.cli.report import evaluated, write_report
-from pellucid.cli.run_folder import RunFolder
-from pellucid.cli.settings import Settings
-from pellucid.cli.start import recorded_settings
-from pellucid.cli.train import absolute, open_data
-from pellucid.data import Dataset
+from pellucid.cli.train import opened_data
 from pellucid.kernels.jit import at_most_threads
-from pellucid.training import load_weights
+from pellucid.runs.folder import RunFolder
+from pellucid.runs.opening import absolute, saved_weights, trained
+from pellucid.runs.start import recorded_settings
 
 
 def evaluate_command(run: Path, part: str, which: str, data: str | None) -> int:
@@ -28,7 +25,7 @@ def evaluate_command(run: Path, part: str, which: str, data: str | None) -> int:
         settings = replace(settings, data=absolute(data))
     saved = saved_weights(folder, which)
     with threadpool_limits(settings.threads), at_most_threads(settings.threads):
-        dataset = open_data(settings)
+        dataset = opened_data(settings)
         parts = recipes.split(settings.recipe, dataset)
         if f"X_{part}" not in parts:
             raise ValueError(f"evaluate: the run in {run} was trained without validation images; leave --part out")
@@ -42,39 +39,3 @@ def evaluate_command(run: Path, part: str, which: str, data: str | None) -> int:
     written = write_report(folder, part, which, settings, report, plain)
     say("wrote " + ", ".join(map(str, written)))
     return 0
-
-
-def saved_weights(folder: RunFolder, which: str) -> tuple[dict, list, dict]:
-    """The run's best or last parameters and running statistics, and how far it was."""
-    if not folder.checkpoint.exists():
-        run = folder.path
-        raise FileNotFoundError(
-            f"{folder.where}: {run} has no checkpoint yet; go on with it: pellucid train --run {run} --resume"
-        )
-    return load_weights(folder.checkpoint, which)
-
-
-def trained(
-    settings: Settings,
-    dataset: Dataset,
-    image_shape: tuple[int, int, int],
-    saved: tuple[dict, list, dict],
-    folder: RunFolder,
-) -> Any:
-    """The run's network with the saved weights."""
-    params, bn_params, _ = saved
-    model = recipes.build_network(settings.recipe, image_shape, len(dataset.classes), 0, dataset.classes)
-    ours = {name: array.shape for name, array in model.params.items()}
-    theirs = {name: array.shape for name, array in params.items()}
-    if ours != theirs:
-        name = next(name for name in ours | theirs if ours.get(name) != theirs.get(name))
-        raise ValueError(
-            f"{folder.where}: for the {len(dataset.classes)} classes and {image_shape} images of {settings.data}, "
-            f"{name!r} would have shape {ours.get(name)}, but it has {theirs.get(name)} in {folder.checkpoint}; give "
-            "the data that the run was trained on"
-        )
-    for name, array in params.items():
-        model.params[name][...] = array
-    for own, statistics in zip(getattr(model, "bn_params", None) or [], bn_params, strict=True):
-        own.update(statistics)
-    return model

@@ -5,11 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pellucid.runs.folder import MODEL_FILE
+
 if TYPE_CHECKING:
     from pellucid.shipping import Model
-
-MODEL_FILE = "model.safetensors"
-"""In a run folder."""
 
 
 def open_model(where: str, path: Path) -> Model:

@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 
 from pellucid import recipes
-from pellucid.cli.run_folder import RunFolder
-from pellucid.cli.settings import Settings
 from pellucid.inspect import confusion_figure, save_figure
 from pellucid.recipes import Recipe
+from pellucid.runs.folder import RunFolder
+from pellucid.runs.settings import Settings
 from pellucid.training import scores
 from pellucid.training.report import Report, evaluate
 

@@ -9,11 +9,11 @@ from threadpoolctl import threadpool_limits
 
 from pellucid import recipes
 from pellucid.cli.console import say
-from pellucid.cli.evaluate import saved_weights, trained
-from pellucid.cli.run_folder import RunFolder
-from pellucid.cli.start import recorded_settings
-from pellucid.cli.train import model_of, open_data
+from pellucid.cli.train import opened_data
 from pellucid.kernels.jit import at_most_threads
+from pellucid.runs.folder import RunFolder
+from pellucid.runs.opening import model_of, saved_weights, trained
+from pellucid.runs.start import recorded_settings
 
 
 def save_command(run: Path, out: Path | None, which: str) -> int:
@@ -22,7 +22,7 @@ def save_command(run: Path, out: Path | None, which: str) -> int:
     settings = recorded_settings(folder)
     saved = saved_weights(folder, which)
     with threadpool_limits(settings.threads), at_most_threads(settings.threads):
-        dataset = open_data(settings)
+        dataset = opened_data(settings)
         data = recipes.split(settings.recipe, dataset)
         network = trained(settings, dataset, data["X_train"].shape[1:], saved, folder)
     record: dict[str, Any] = {"weights": which, "epochs": saved[2]["epoch"]}

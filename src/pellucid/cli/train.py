@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
-import datetime
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from threadpoolctl import threadpool_limits
 
-from pellucid import __version__, check, recipes
+from pellucid import check, recipes
 from pellucid.cli.console import progress_bar, say
 from pellucid.cli.report import evaluated, write_report
-from pellucid.cli.run_folder import RunFolder
-from pellucid.cli.settings import Settings
-from pellucid.cli.start import from_model_file, with_own_start
-from pellucid.data import Dataset, open_dataset
-from pellucid.data.catalogue import CATALOGUE
+from pellucid.data import Dataset
 from pellucid.data.memory import available_bytes
 from pellucid.inspect import filters_figure, save_figure, training_figure
 from pellucid.kernels.jit import at_most_threads
-from pellucid.shipping import Model, Preprocessing
+from pellucid.runs.folder import RunFolder
+from pellucid.runs.opening import absolute, model_of, open_data
+from pellucid.runs.settings import Settings
+from pellucid.runs.start import from_model_file, with_own_start
 from pellucid.training import Hook, Solver
 from pellucid.training.curves import CurvesHook
 from pellucid.training.metrics import MetricsHook
@@ -64,7 +62,7 @@ def _train_in(settings: Settings, folder: RunFolder, asked: Asked) -> int:
         settings, start = from_model_file(settings)
     tensorboard = _tensorboard_hook(folder) if asked.tensorboard else None
     with threadpool_limits(settings.threads), at_most_threads(settings.threads):
-        dataset = open_data(settings)
+        dataset = opened_data(settings)
         data = recipes.split(settings.recipe, dataset)
         say(f"{dataset.name}: {describe(data, len(dataset.classes))}")
         metrics = MetricsHook(folder.metrics)
@@ -111,21 +109,10 @@ def _settings_and_folder(asked: Asked) -> tuple[Settings, RunFolder]:
     return settings, folder
 
 
-def absolute(path: str) -> str:
-    """A path that still means the same when the run is resumed from another folder; a data set's name as it is."""
-    return str(Path(path).resolve()) if path not in CATALOGUE and Path(path).exists() else path
-
-
-def open_data(settings: Settings) -> Dataset:
-    """The data set, and a line for each file of it that was left out. A named set has a size of its own."""
-    wanted = settings.recipe["data"]
-    size = wanted["image_size"]
-    options: dict[str, Any] = {"size": None if size is None else tuple(size)}
-    if settings.data not in CATALOGUE:
-        options |= {"fit": wanted["fit"], "max_broken": wanted["max_broken"]}
-        options |= {"cache": settings.cache} if settings.cache else {}
+def opened_data(settings: Settings) -> Dataset:
+    """The data set, and a line for each file of it that was left out."""
     with progress_bar(f"reading {Path(settings.data).name}") as progress:
-        dataset = open_dataset(settings.data, **options, progress=progress)
+        dataset = open_data(settings, progress)
     for name, reason in dataset.skipped:
         say(f"left out {name}: {reason}")
     return dataset
@@ -152,28 +139,6 @@ def _check_memory(settings: Settings, solver: Solver, limit_gb: float | None) ->
     """Refuse a batch that cannot fit, with the estimate."""
     needed = recipes.memory_needed(settings.recipe, solver.model, solver.X_train.shape[1:], len(solver.y_train))
     recipes.check_memory(needed, available_bytes() if limit_gb is None else limit_gb * 1e9)
-
-
-def model_of(
-    settings: Settings, dataset: Dataset, data: dict[str, Any], network: Any, record: Mapping[str, Any]
-) -> Model:
-    """A run's network as a whole model, with what is worth knowing of its training."""
-    X = data["X_train"]
-    C, H, W = X.shape[1:]
-    record_of_run = settings.record()  # its recipe names no place on this machine
-    recipe = record_of_run["recipe"]
-    start = {"start": record_of_run["start"]} if "start" in record_of_run else {}
-    about = start | {
-        "recipe": recipe,
-        "data": dataset.name,
-        "seed": settings.seed,
-        "images": len(X),
-        "pellucid": __version__,
-    }
-    when = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-    how = Preprocessing((H, W), C, X.mean, X.scale, recipe["data"]["fit"])
-    views = recipes.views(settings.recipe)
-    return Model(network, dataset.classes, how, about | {"date": when} | dict(record), views)
 
 
 def _tensorboard_hook(folder: RunFolder) -> Hook:

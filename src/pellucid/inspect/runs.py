@@ -10,7 +10,7 @@ import numpy as np
 
 from pellucid import check
 from pellucid.inspect.labels import place_labels
-from pellucid.training.metrics import Metrics
+from pellucid.metrics import Metrics
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

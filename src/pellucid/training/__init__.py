@@ -4,6 +4,7 @@ Reading order: optim, schedules, groups, weights, updating, augmentation, batche
 checkpoint, interrupt, hooks, metrics, curves, report, state, solver.
 """
 
+from pellucid.metrics import Metrics, read_metrics
 from pellucid.training import optim, schedules
 from pellucid.training.augmentation import Augmentation
 from pellucid.training.averaging import Average
@@ -11,7 +12,7 @@ from pellucid.training.checkpoint import CheckpointError, load_checkpoint, save_
 from pellucid.training.curves import CurvesHook
 from pellucid.training.hooks import CheckpointHook, Hook, PrintHook
 from pellucid.training.interrupt import Terminated
-from pellucid.training.metrics import Metrics, MetricsHook, read_metrics
+from pellucid.training.metrics import MetricsHook
 from pellucid.training.nonfinite import NonFiniteLoss
 from pellucid.training.optim import adam, adamw, muon, nesterov, rmsprop, sgd, sgd_momentum
 from pellucid.training.progress import ProgressHook

@@ -1,14 +1,4 @@
-"""What a run measured, step by step: the file metrics.jsonl, written as training goes and read back.
-
-One JSON object a line. null stands where something was not measured:
-
-    {"kind": "step", "step": 7, "epoch": 0.28, "loss": 1.93, "learning_rate": 0.1, "images_per_s": 912.0, "time_s": 8.1}
-    {"kind": "epoch", "epoch": 1, "step": 25, "train_accuracy": 0.41, "val_accuracy": 0.4, "time_s": 29.6}
-
-``loss`` and ``learning_rate`` are those of the step itself; of several learning rates, the largest. ``time_s`` is what
-one waits: all of ``train`` so far, with evaluation and saving, over all resumptions. ``images_per_s`` is of training
-alone: see `Pace`.
-"""
+"""What a run measures as it trains, written step by step: the file that `pellucid.metrics` describes and reads."""
 
 from __future__ import annotations
 
@@ -18,27 +8,18 @@ import statistics
 import time
 from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
-import numpy as np
-
 from pellucid import check
-from pellucid.data import places
 from pellucid.files import write_atomically
+from pellucid.metrics import EPOCH_KEYS, STEP_KEYS, parsed
 from pellucid.training.hooks import Hook
 
 if TYPE_CHECKING:
     from pellucid.training.solver import Solver
 
-STEP_KEYS = ("step", "epoch", "loss", "learning_rate", "images_per_s", "time_s")
-EPOCH_KEYS = ("epoch", "step", "train_accuracy", "val_accuracy", "time_s")
-KEYS = {"step": STEP_KEYS, "epoch": EPOCH_KEYS}
 MEASURED = ("learning_rate", "images_per_s", "time_s")  # all else can be had from the solver's histories again
-
-MOST_COUNTED = 2**53
-"""The largest integer in the file: a float64 holds it exactly."""
 
 PACE_STEPS = 20
 """Steps whose median time gives the images a second: enough that one slow step, such as one after which a figure was
@@ -89,7 +70,7 @@ class Pace:
 
 
 class MetricsHook(Hook):
-    """Write what the run measures into a file, line by line: see `pellucid.training.metrics`.
+    """Write what the run measures into a file, line by line: see `pellucid.metrics`.
 
     Parameters
     ----------
@@ -195,7 +176,7 @@ class MetricsHook(Hook):
             return
         for row in rows:
             try:
-                yield _parsed(row)
+                yield parsed(row)
             except ValueError:
                 continue
 
@@ -232,95 +213,3 @@ def _accuracies(solver: Solver) -> list[tuple[float | None, float | None]]:
 
 def _text(line: dict[str, Any]) -> str:
     return json.dumps(line) + "\n"
-
-
-@dataclass(frozen=True, eq=False)
-class Steps:
-    """One number a recorded step, (n,) each: int64 for ``step``, else float64 with NaN where it was not measured."""
-
-    step: np.ndarray
-    epoch: np.ndarray
-    loss: np.ndarray
-    learning_rate: np.ndarray
-    images_per_s: np.ndarray
-    time_s: np.ndarray
-
-
-@dataclass(frozen=True, eq=False)
-class Epochs:
-    """One number a look at the accuracies, (n,) each: after the first step (epoch 0) and after each epoch."""
-
-    epoch: np.ndarray
-    step: np.ndarray
-    train_accuracy: np.ndarray
-    val_accuracy: np.ndarray
-    time_s: np.ndarray
-
-
-@dataclass(frozen=True, eq=False)
-class Metrics:
-    """A run's metrics: see `read_metrics`."""
-
-    steps: Steps
-    epochs: Epochs
-
-
-def read_metrics(path: str | os.PathLike[str]) -> Metrics:
-    """Read the metrics of a run, also while it is being written: half a line at the end is left out.
-
-    Raises
-    ------
-    ValueError
-        A line is damaged; the file and the line are named.
-    OSError
-        The file cannot be read.
-    """
-    with places.opened("read_metrics", Path(path)) as file:
-        rows = file.read().split(b"\n")
-    lines = []
-    for number, row in enumerate(rows, 1):
-        if not row.strip():
-            continue
-        try:
-            lines.append(_parsed(row))
-        except ValueError as error:
-            if number == len(rows):  # nothing ends it: the writer was stopped there, or is still at it
-                break
-            raise ValueError(f"read_metrics: {os.fspath(path)}, line {number}, is damaged: {error}") from None
-    return Metrics(
-        Steps(**_columns(lines, "step", STEP_KEYS)),
-        Epochs(**_columns(lines, "epoch", EPOCH_KEYS)),
-    )
-
-
-def _parsed(row: bytes) -> dict[str, Any]:
-    """One line of the file. ValueError says what is wrong with it."""
-    try:
-        line = json.loads(row)
-    except (ValueError, RecursionError):
-        raise ValueError(f"{_shortened(row)} is no JSON object") from None
-    kind = line.get("kind") if isinstance(line, dict) else None
-    if not isinstance(kind, str) or kind not in KEYS:
-        raise ValueError(f"{_shortened(row)} is neither a step nor an epoch")
-    for key in KEYS[kind]:
-        if key not in line:
-            raise ValueError(f"{_shortened(row)} lacks {key!r}")
-        value = line[key]
-        whole = key == "step" or kind == key == "epoch"
-        good = isinstance(value, int) if whole else value is None or isinstance(value, int | float)
-        if isinstance(value, bool) or not good or (isinstance(value, int) and not 0 <= value <= MOST_COUNTED):
-            needed = f"an integer from 0 to {MOST_COUNTED}" if whole else "a number or null"
-            raise ValueError(f"{key} is {_shortened(json.dumps(value).encode())}; it must be {needed}")
-    return line
-
-
-def _shortened(row: bytes) -> str:
-    text = row.decode(errors="replace")
-    return repr(text if len(text) <= 60 else text[:57] + "...")
-
-
-def _columns(lines: list[dict[str, Any]], kind: str, keys: tuple[str, ...]) -> dict[str, np.ndarray]:
-    chosen = [line for line in lines if line["kind"] == kind]
-    columns = {key: np.array([line[key] for line in chosen], dtype=np.float64) for key in keys}  # None becomes NaN
-    whole = {key: columns[key].astype(np.int64) for key in ("step", "epoch") if key == "step" or kind == "epoch"}
-    return columns | whole

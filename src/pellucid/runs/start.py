@@ -7,9 +7,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from pellucid import recipes
-from pellucid.cli.run_folder import RunFolder
-from pellucid.cli.settings import Settings
 from pellucid.data.sources import holds_pictures
+from pellucid.runs.folder import RunFolder
+from pellucid.runs.settings import Settings
 
 
 def from_model_file(settings: Settings) -> tuple[Settings, bytes]:

@@ -23,12 +23,12 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from pellucid.cli.model_path import MODEL_FILE
 from pellucid.data import places
 from pellucid.files import write_atomically
 
 FORMAT = 2
 START = "start.safetensors"
+MODEL_FILE = "model.safetensors"
 PACKAGES = ("pellucid", "numpy", "numba", "safetensors", "pillow", "scikit-learn")
 
 

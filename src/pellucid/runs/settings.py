@@ -8,8 +8,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from pellucid import check, recipes
-from pellucid.cli.run_folder import START
 from pellucid.recipes import Recipe
+from pellucid.runs.folder import START
 
 DEFAULT_RECIPE = "tutorial"
 FINE_TUNING = "finetune"
