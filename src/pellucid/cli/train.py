@@ -16,6 +16,7 @@ from pellucid.data import Dataset
 from pellucid.data.memory import available_bytes
 from pellucid.inspect import filters_figure, save_figure, training_figure
 from pellucid.kernels.jit import at_most_threads
+from pellucid.runs.film_hook import FilmHook, shown_filters
 from pellucid.runs.folder import RunFolder
 from pellucid.runs.opening import absolute, model_of, open_data
 from pellucid.runs.settings import Settings
@@ -26,9 +27,6 @@ from pellucid.training.metrics import MetricsHook
 
 IMAGES_PER_CHECKPOINT = 10_000
 """How much work a killed process can lose, in training images: some seconds of it."""
-
-MOST_FILTERS = 100
-"""Of a first layer that are drawn."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +65,8 @@ def _train_in(settings: Settings, folder: RunFolder, asked: Asked) -> int:
         say(f"{dataset.name}: {describe(data, len(dataset.classes))}")
         metrics = MetricsHook(folder.metrics)
         curves = CurvesHook(folder.curves, _draw_curves)
-        hooks = [metrics, curves, *([tensorboard] if tensorboard else [])]
+        film = FilmHook(folder.film, data["X_train"].shape[1:])
+        hooks = [metrics, curves, film, *([tensorboard] if tensorboard else [])]
         solver = build(settings, data, dataset, folder, hooks)
         _check_memory(settings, solver, asked.memory)
         if asked.resume:
@@ -79,6 +78,8 @@ def _train_in(settings: Settings, folder: RunFolder, asked: Asked) -> int:
             folder.create(settings.record(), start)
         say(f"run folder: {folder.path}")
         _train(solver, folder)
+        if film.error is not None:
+            say(f"the film of the filters has gaps: {film.error}")
         _finish(solver, settings, data, dataset, folder, metrics, curves)
     return 0
 
@@ -184,7 +185,7 @@ def _finish(
     report, plain = evaluated(settings.recipe, solver.model, data["X_test"], data["y_test"], dataset.classes)
     if curves.error is not None:
         raise curves.error
-    save_figure(filters_figure(first_filters(solver.model, data["X_train"].shape[1:])), folder.weights)
+    save_figure(filters_figure(shown_filters(solver.model, data["X_train"].shape[1:]).filters), folder.weights)
     written = [folder.curves, folder.weights, *write_report(folder, "test", "best", settings, report, plain)]
     val_accuracy = solver.best_val_acc if solver.val_acc_history else None
     reached = {"epochs": solver.epoch, "val_accuracy": val_accuracy, "test_accuracy": report.accuracy}
@@ -208,9 +209,3 @@ def _finish(
     in_views = "" if plain == report.accuracy else f" ({plain:.4f} in a single view)"
     say(f"{validated}test accuracy {report.accuracy:.4f}{in_views}")
     say(f"wrote {folder.checkpoint}, {folder.model}, " + ", ".join(map(str, written)))
-
-
-def first_filters(model: Any, image_shape: tuple[int, int, int]) -> Any:
-    """The first layer's weights as images: filters, or a fully connected layer's units."""
-    w = next(array for array in model.params.values() if array.ndim in (2, 4))
-    return w[:MOST_FILTERS] if w.ndim == 4 else w.T.reshape(-1, *image_shape)[:MOST_FILTERS]

@@ -3,6 +3,7 @@
 run.json                  recipe, data, seed, versions, machine; written when the run starts
 checkpoint.safetensors    everything needed to go on, and the best weights
 metrics.jsonl             loss, rate, speed and accuracies as training goes (pellucid.training.metrics)
+film/                     the first layer's filters at some of the steps (pellucid.runs.film)
 train.png, weights.png    the curves, drawn again while it trains; the first layer's filters
 result.json               what was reached; written at the end
 model.safetensors         the trained model, whole, for predict and export (pellucid.shipping); written at the end
@@ -19,6 +20,7 @@ import os
 import platform
 import shutil
 import sys
+import time
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -29,6 +31,7 @@ from pellucid.files import write_atomically
 FORMAT = 2
 START = "start.safetensors"
 MODEL_FILE = "model.safetensors"
+TRIES, BETWEEN_TRIES_S = 10, 0.02
 PACKAGES = ("pellucid", "numpy", "numba", "safetensors", "pillow", "scikit-learn")
 
 
@@ -49,6 +52,7 @@ class RunFolder:
         self.metrics = path / "metrics.jsonl"
         self.curves = path / "train.png"
         self.weights = path / "weights.png"
+        self.film = path / "film"
         self.result = path / "result.json"
         self.model = path / MODEL_FILE
         self.start = path / START
@@ -97,7 +101,8 @@ class RunFolder:
         trained = (self.checkpoint, self.metrics, self.curves, self.weights, self.result, self.model)
         for file in (self.record, self.start, *trained, *reports):
             file.unlink(missing_ok=True)
-        shutil.rmtree(self.events, ignore_errors=True)
+        for inner in (self.events, self.film):
+            shutil.rmtree(inner, ignore_errors=True)
         if start is not None:
             write_atomically(self.start, start)
         self.write(self.record, {"format": FORMAT} | settings | _surroundings(settings["threads"]))
@@ -109,13 +114,14 @@ class RunFolder:
         import fcntl
 
         self._locked = self.lock.open("a")
-        try:
-            fcntl.flock(self._locked, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            self.release()
-            raise ValueError(
-                f"train: another process is training in {self.path}; wait for it or name another"
-            ) from None
+        for _ in range(TRIES):  # whoever only asks whether somebody trains (`is_held`) has the lock for a moment
+            try:
+                fcntl.flock(self._locked, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                return
+            except BlockingIOError:
+                time.sleep(BETWEEN_TRIES_S)
+        self.release()
+        raise ValueError(f"train: another process is training in {self.path}; wait for it or name another")
 
     def release(self) -> None:
         """Let others in again."""
