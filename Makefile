@@ -2,6 +2,7 @@
 # Both make .venv from the newest Python on the PATH (3.11 or later) and install from PyPI; no compiler.
 # `make bench` measures the kernels beside PyTorch and ONNX Runtime, in an environment of its own, and writes docs/benchmarks.*;
 # part of it: `make bench BENCH="--only conv3x3 --quick"`.
+# `make test-web` drives the studio in a real browser and leaves pictures of it in build/web; `make docs` builds the site.
 # `make fuzz` gives a million hostile files to the readers: a few minutes.
 # Choose another interpreter with `make demo PYTHON=python3.12`.
 
@@ -12,21 +13,30 @@ BIN := .venv/bin
 RUN ?= runs/demo
 BENCH ?= --write
 
-.PHONY: demo test test-fast lint fuzz bench clean
+.PHONY: demo test test-fast test-web lint fuzz bench docs notebooks clean
 
 demo: .venv/.base
 	$(BIN)/pellucid train digits --epochs 20 --run $(RUN) --overwrite
 
 test: .venv/.dev
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -m "not web"
 
 test-fast: .venv/.dev
-	$(BIN)/python -m pytest -m "not slow"
+	$(BIN)/python -m pytest -m "not slow and not web"
+
+test-web: .venv/.web
+	$(BIN)/python -m pytest -m web tests/web
 
 lint: .venv/.dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+docs: .venv/.docs
+	$(BIN)/python docs/build.py
+
+notebooks: .venv/.docs
+	$(BIN)/python docs/tutorial/notebooks.py
 
 fuzz: .venv/.dev
 	$(BIN)/python tests/fuzz/run.py all --runs 1000000
@@ -52,6 +62,20 @@ clean:
 .venv/.dev: .venv/.python pyproject.toml
 	$(BIN)/python -m pip install --quiet --editable '.[dev]'
 	@touch $@ .venv/.base
+
+.venv/.docs: .venv/.dev
+	$(BIN)/python -m pip install --quiet --editable '.[dev,docs]'
+	@touch $@
+
+# A browser is no Python package: Debian and Ubuntu install it here; elsewhere any Chromium or Chrome with its driver on
+# the PATH will do.
+.venv/.web: .venv/.dev
+	$(BIN)/python -m pip install --quiet --editable '.[dev,web]'
+	@command -v chromedriver >/dev/null && fc-list :lang=zh 2>/dev/null | grep -q . || { \
+	  command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ] && apt-get update -qq && \
+	  apt-get install -y -qq --no-install-recommends chromium chromium-driver fonts-noto-cjk fontconfig >/dev/null; } || \
+	  { echo "make test-web needs Chromium and its driver. On Debian and Ubuntu, as root: apt install chromium chromium-driver fonts-noto-cjk"; exit 1; }
+	@touch $@
 
 .venv-bench/.ready: .venv-bench/.python benchmarks/requirements.txt pyproject.toml
 	.venv-bench/bin/python -m pip install --quiet --editable . --requirement benchmarks/requirements.txt
