@@ -2,8 +2,8 @@
 import { url } from "./api.js";
 import { t } from "./text.js";
 
-/** Told apart by the colour-blind, too: Okabe and Ito, without their yellow; the last is the colour of text. */
-export const COLOURS = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "var(--ink)"];
+/** One for each curve, light and dark as the page is: see style.css. Also good as colours in CSS. */
+export const COLOURS = [1, 2, 3, 4, 5, 6, 7].map((place) => `var(--series-${place})`);
 export const DASHES = ["solid", "dash", "dot", "dashdot"];
 
 const drawn = new Map(); // node → [traces, layout], to draw again in other colours

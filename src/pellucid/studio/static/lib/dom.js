@@ -5,8 +5,8 @@ const SVG = "http://www.w3.org/2000/svg";
 /** h("button", {class: "quiet", onclick: go, "aria-label": "…", disabled: false, dataset: {test: "go"}}, "Go", icon) */
 export function h(tag, props = {}, ...children) {
   const node = document.createElement(tag);
+  node.append(...nodes(children)); // first: a select takes its value only when it has its options
   give(node, props);
-  node.append(...nodes(children));
   return node;
 }
 
