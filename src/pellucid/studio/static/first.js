@@ -1,7 +1,11 @@
-// Before anything is painted: the colours that were chosen last, so that a dark page does not flash white.
-try {
-  const theme = localStorage.getItem("pellucid.theme");
-  if (theme === "dark" || theme === "light") document.documentElement.dataset.theme = theme;
-} catch {
-  // the browser keeps nothing: its own preference stands
-}
+// Before anything is painted: light or dark, as was chosen last, else as the system prefers. A dark page does not flash.
+(() => {
+  let chosen = null;
+  try {
+    chosen = localStorage.getItem("pellucid.theme");
+  } catch {
+    // the browser keeps nothing
+  }
+  const preferred = matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light";
+  document.documentElement.dataset.theme = ["dark", "light"].includes(chosen) ? chosen : preferred;
+})();

@@ -2,7 +2,7 @@
 import { alerts } from "./alert.js";
 import { fill, h } from "./dom.js";
 import { icon, mark } from "./icons.js";
-import { remember } from "./memory.js";
+import { remember, remembered } from "./memory.js";
 import { LANGUAGES, language, t } from "./text.js";
 
 export const ROOMS = ["runs", "filters", "image", "convolution", "mistakes"];
@@ -73,8 +73,12 @@ function languages(on) {
 }
 
 function isDark() {
-  const chosen = document.documentElement.dataset.theme;
-  return chosen ? chosen === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
+  return document.documentElement.dataset.theme === "dark";
+}
+
+function setTheme(name) {
+  document.documentElement.dataset.theme = name;
+  dispatchEvent(new Event("pellucid:theme"));
 }
 
 let showTheme = null; // the present switch's: the frame is built anew with each language
@@ -88,10 +92,8 @@ function themeSwitch() {
   };
   button.addEventListener("click", () => {
     const name = isDark() ? "light" : "dark";
-    document.documentElement.dataset.theme = name;
     remember("theme", name);
-    show();
-    dispatchEvent(new Event("pellucid:theme"));
+    setTheme(name);
   });
   showTheme = show;
   show();
@@ -99,7 +101,9 @@ function themeSwitch() {
 }
 
 addEventListener("pellucid:theme", () => showTheme?.());
-matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => dispatchEvent(new Event("pellucid:theme")));
+matchMedia("(prefers-color-scheme: dark)").addEventListener("change", ({ matches }) => {
+  if (!remembered("theme")) setTheme(matches ? "dark" : "light");
+});
 
 /** A list to choose from, rebuilt only when it says something else. */
 function showItems(picker, items, chosen, shown, choose) {

@@ -1,0 +1,100 @@
+// The room of runs: a list, curves of those that are ticked, and one run in detail.
+import { fill, h } from "../lib/dom.js";
+import { icon } from "../lib/icons.js";
+import { subscribe } from "../lib/stream.js";
+import { t } from "../lib/text.js";
+import { curves } from "./runs/curves.js";
+import { details } from "./runs/details.js";
+import { openForm } from "./runs/form.js";
+import { append, chooseFirst, draw, drawn, inOrder, load, metricsOf, undraw } from "./runs/store.js";
+import { table } from "./runs/table.js";
+
+export { strings } from "./runs/words.js";
+export const needsItem = false;
+
+export async function mount(root, app) {
+  const chart = curves(app);
+  const detail = details(app);
+  const list = table({ draw: drawOrNot, select });
+  const states = new Map(); // id → state: a run that begins again has begun to write afresh
+  let runs = inOrder(app.items());
+  let selected = null;
+
+  function showList() {
+    runs = inOrder(app.items());
+    list.show(runs, selected);
+  }
+
+  async function fetch(id) {
+    try {
+      await load(id, app.signal);
+    } catch (error) {
+      undraw(id);
+      showList();
+      app.fail(error);
+    }
+    if (!app.signal.aborted) chart.soon();
+  }
+
+  function drawOrNot(ids, yes) {
+    for (const id of ids) {
+      if (yes) draw(id);
+      else undraw(id);
+    }
+    showList();
+    chart.draw();
+    if (yes) for (const id of ids) if (!metricsOf(id)) fetch(id);
+  }
+
+  function select(id) {
+    selected = id;
+    app.setItem(id, { remount: false });
+    showList();
+    detail.show(id);
+  }
+
+  function changed() {
+    showList();
+    detail.items();
+    for (const { id, state } of runs) {
+      const before = states.get(id);
+      states.set(id, state);
+      if (before && before !== state && drawn().includes(id)) fetch(id);
+    }
+    chart.soon();
+  }
+
+  function started(id) {
+    draw(id);
+    select(id);
+    drawOrNot([id], true);
+  }
+
+  function rows(news) {
+    if (append(news)) fetch(news.id);
+    if (drawn().includes(news.id)) chart.soon();
+    detail.rows(news);
+  }
+
+  chooseFirst(runs, app.item?.id);
+  selected = (app.item?.kind === "run" ? app.item.id : null) ?? runs.find(({ id }) => drawn().includes(id))?.id ?? runs[0]?.id ?? null;
+  for (const { id, state } of runs) states.set(id, state);
+  fill(root, top(app, started), list.node, h("div", { class: "pair" }, chart.node, detail.node));
+  showList();
+  detail.show(selected);
+  const ends = [subscribe("rows", rows), subscribe("open", () => drawn().forEach(fetch))];
+  app.onItems(changed);
+  chart.draw();
+  drawn().forEach(fetch);
+  return () => {
+    for (const end of ends) end();
+    chart.end();
+    detail.end();
+  };
+}
+
+function top(app, started) {
+  const may = app.state().may_train;
+  const button = h("button", { type: "button", class: "main", disabled: !may, onclick: () => openForm(app, started), dataset: { test: "start" } }, icon("plus"), t("runs.start"));
+  return h("div", { class: "top" }, button, !may && h("p", { class: "soft" }, t("runs.may_not_train")));
+}
