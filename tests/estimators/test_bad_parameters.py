@@ -1,5 +1,7 @@
 """Parameters and data that cannot be: who complains, of what, and what is wanted instead."""
 
+import re
+
 import numpy as np
 import pytest
 from estimator_data import digits, quick, rows
@@ -69,7 +71,11 @@ BAD = [
 ]
 
 
-@pytest.mark.parametrize(("settings", "kind", "message"), BAD, ids=[str(list(case[0].items())) for case in BAD])
+NAMES = [re.sub(r" at 0x\w+", "", str(list(case[0].items()))) for case in BAD]
+"""Without addresses: the tests' names must be the same in every process."""
+
+
+@pytest.mark.parametrize(("settings", "kind", "message"), BAD, ids=NAMES)
 def test_bad_parameters(settings, kind, message):
     X, y = digits()
     who = "Augmentation" if settings.get("shift") == 8 else "ConvNetClassifier"
