@@ -82,6 +82,7 @@ function row(id, on) {
     fill(validation, percent(item.val_accuracy));
     fill(test, percent(item.test_accuracy));
     fill(time, duration(item.seconds));
+    for (const each of [recipe, epochs, validation, test, time]) each.classList.toggle("nothing", each.textContent === NOTHING);
   }
 
   return { node, show };

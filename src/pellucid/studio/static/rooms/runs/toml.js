@@ -13,7 +13,7 @@ function lineOf(text) {
   return [
     space,
     table && h("b", {}, table),
-    key && [h("span", { class: "key" }, key), equals],
+    key && [h("span", { class: "name" }, key), equals],
     rest.slice(0, at),
     at < rest.length && h("i", {}, rest.slice(at)),
   ];
