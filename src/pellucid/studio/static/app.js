@@ -8,6 +8,7 @@
 //   app.setItem(id, {remount})   look at another one. remount: false keeps the room as it is
 //   app.go(room, id)             go to another room
 //   app.place       what the address has behind the item: "#/image/ID/17" → "17"
+//   app.actions     a place beside the title, for the room's main buttons
 //   app.fail(error, {again})     show an error as a sentence; what was aborted is not shown
 //   app.onItems(handler)         called whenever items changed, until the room is unmounted
 //   app.signal      aborted when the room is unmounted
@@ -95,6 +96,7 @@ async function show({ moved }) {
   await leave();
   if (mine !== turn) return;
   const root = h("div", { class: `room-${route.room}`, "aria-busy": "true", dataset: { test: `in-${route.room}` } });
+  fill(view.actions);
   fill(view.room, root);
   if (moved) {
     scrollTo(0, 0);
@@ -157,6 +159,7 @@ function appFor(here) {
     },
     go: (room, id = route.item) => (location.hash = address({ room, item: id })),
     place: route.place,
+    actions: view.actions,
     fail: (error, options) => here === mounted && view.fail(error, options),
     onItems: (handler) => here.watchers.add(handler),
     signal: here.controller.signal,

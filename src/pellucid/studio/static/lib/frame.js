@@ -14,11 +14,12 @@ export function frame(on) {
   const title = h("h1", { tabindex: "-1", dataset: { test: "title" } });
   const about = h("p", { class: "about" });
   const picker = h("div", { class: "picker" });
+  const actions = h("div", { class: "actions" });
   const room = h("div", { class: "room" });
   const links = ROOMS.map((name) =>
     h("a", { href: on.to(name), dataset: { room: name, test: `room-${name}` } }, icon(name), h("span", {}, t(`shell.${name}`))),
   );
-  const main = h("main", { id: "main", tabindex: "-1" }, h("header", { class: "head" }, h("div", {}, title, about), picker), region, room);
+  const main = h("main", { id: "main", tabindex: "-1" }, h("header", { class: "head" }, h("div", {}, title, about), h("div", { class: "aside" }, picker, actions)), region, room);
   document.body.replaceChildren(
     h("a", { class: "skip", href: "#main", onclick: (event) => (event.preventDefault(), main.focus()) }, t("shell.skip")),
     h(
@@ -34,6 +35,7 @@ export function frame(on) {
 
   return {
     room,
+    actions,
     fail,
     forget,
     quiet,

@@ -79,7 +79,8 @@ export async function mount(root, app) {
   chooseFirst(runs, app.item?.id);
   selected = (app.item?.kind === "run" ? app.item.id : null) ?? runs.find(({ id }) => drawn().includes(id))?.id ?? runs[0]?.id ?? null;
   for (const { id, state } of runs) states.set(id, state);
-  fill(root, top(app, started), list.node, h("div", { class: "pair" }, chart.node, detail.node));
+  fill(app.actions, startButton(app, started));
+  fill(root, list.node, h("div", { class: "pair" }, chart.node, detail.node));
   showList();
   detail.show(selected);
   const ends = [subscribe("rows", rows), subscribe("open", () => drawn().forEach(fetch))];
@@ -93,8 +94,19 @@ export async function mount(root, app) {
   };
 }
 
-function top(app, started) {
+function startButton(app, started) {
   const may = app.state().may_train;
-  const button = h("button", { type: "button", class: "main", disabled: !may, onclick: () => openForm(app, started), dataset: { test: "start" } }, icon("plus"), t("runs.start"));
-  return h("div", { class: "top" }, button, !may && h("p", { class: "soft" }, t("runs.may_not_train")));
+  return h(
+    "button",
+    {
+      type: "button",
+      class: "main",
+      disabled: !may,
+      title: may ? null : t("runs.may_not_train"),
+      onclick: () => openForm(app, started),
+      dataset: { test: "start" },
+    },
+    icon("plus"),
+    t("runs.start"),
+  );
 }

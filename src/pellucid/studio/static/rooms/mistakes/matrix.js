@@ -2,8 +2,7 @@
 import { fill, h } from "../../lib/dom.js";
 import { number, percent, t } from "../../lib/text.js";
 
-const FAINTEST = 0.08; // of the colour, for a single image
-const STRONG = 0.55; // from here on the number is written in the light colour
+const FAINTEST = 0.1; // of the colour, for a single image
 const UPRIGHT = 4; // so few classes have room for their names across
 
 /** The sentence of one cell. */
@@ -115,15 +114,15 @@ function stepped({ key, ctrlKey }, [label, predicted], last) {
 function cell(count, total, label, predicted, most) {
   const share = total ? count / total : 0;
   const right = label === predicted;
-  const strength = count === 0 ? 0 : Math.max(FAINTEST, right ? 0.75 * share : 0.85 * Math.sqrt(share / most));
+  const strength = count === 0 ? 0 : Math.max(FAINTEST, right ? share : Math.sqrt(share / most));
   return h(
     "td",
     {
-      class: [right && "right", count === 0 && "zero", strength > STRONG && "strong"],
+      class: [right && "right", count === 0 && "zero"],
       tabindex: "-1",
       role: "gridcell",
       dataset: { label, predicted },
-      style: count ? { "--strength": `${(100 * strength).toFixed(0)}%` } : {},
+      style: count ? { "--strength": strength.toFixed(2) } : {},
     },
     count,
   );

@@ -92,7 +92,7 @@ export function layoutFor(softs, unit) {
     Object.assign(loss, { type: "log", dtick: ticks, tickformat: "~g", range: [Math.log10(0.85 * lowest), Math.log10(1.15 * highest)] });
   } else if (lowest >= 0 && highest > 0 && values.length) loss.range = [0, 1.15 * highest];
   return {
-    xaxis: { title: { text: t(`runs.axis_${unit}`), standoff: 6 }, anchor: "y2", rangemode: "tozero" },
+    xaxis: { title: { text: t(`runs.axis_${unit}`), standoff: 6 }, anchor: "y2", rangemode: "tozero", hoverformat: unit === "steps" ? "d" : ".2f" },
     yaxis: loss,
     yaxis2: { domain: [0, 0.38], range: [0, 1.02], tickformat: ".0%", title: { text: t("runs.accuracy"), standoff: 8 } },
     hovermode: "x unified",
