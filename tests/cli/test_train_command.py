@@ -29,6 +29,7 @@ def test_the_main_job(pellucid):
         "checkpoint.safetensors",
         "confusion.png",
         "evaluation.json",
+        "film",
         "metrics.jsonl",
         "model.safetensors",
         "result.json",
@@ -152,11 +153,15 @@ def test_the_installed_program_refuses_bad_input_too(pellucid, case):
 
 def test_a_run_folder_that_exists(pellucid):
     pellucid("train", "digits", "--run", "r", *QUICK)
-    before = {path.name: path.read_bytes() for path in (pellucid.folder / "r").iterdir()}
+
+    def contents():
+        return {path: path.read_bytes() for path in (pellucid.folder / "r").rglob("*") if path.is_file()}
+
+    before = contents()
     done = pellucid("train", "digits", "--run", "r", *QUICK, status=2)
     assert "the run folder r exists" in done.stderr
     assert "--resume" in done.stderr and "--overwrite" in done.stderr
-    assert {path.name: path.read_bytes() for path in (pellucid.folder / "r").iterdir()} == before
+    assert contents() == before
     pellucid("train", "digits", "--run", "r", "--overwrite", "--seed", 5, *QUICK)
     assert json.loads((pellucid.folder / "r" / "run.json").read_text())["seed"] == 5
 
@@ -297,7 +302,7 @@ def test_a_full_disk_gives_a_sentence(pellucid):
     done = pellucid("train", "digits", "--run", "r", status=2, preexec_fn=limit)
     assert "checkpoint.safetensors" in done.stderr
     assert "Traceback" not in done.stderr
-    assert files(pellucid.folder / "r") == ["metrics.jsonl", "run.json", "run.lock"]
+    assert files(pellucid.folder / "r") == ["film", "metrics.jsonl", "run.json", "run.lock"]
 
 
 def test_help_answers_in_half_a_second(pellucid):

@@ -15,6 +15,15 @@ from pellucid.training import Hook
 MOST = numba.config.NUMBA_NUM_THREADS
 
 
+@pytest.fixture(autouse=True)
+def nothing_was_set():
+    """Whatever ran in this process before."""
+    before = jit._state.threads
+    jit.set_threads(None)
+    yield
+    jit.set_threads(before)
+
+
 def test_no_limit_changes_nothing():
     before = jit.threads()
     with limited(None):
