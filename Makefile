@@ -18,8 +18,9 @@ BENCH ?= --write
 demo: .venv/.base
 	$(BIN)/pellucid train digits --epochs 20 --run $(RUN) --overwrite
 
+# Two processes; threads that wait for others must not spin then, or each slows the other many times.
 test: .venv/.dev
-	$(BIN)/python -m pytest -m "not web"
+	OMP_WAIT_POLICY=PASSIVE $(BIN)/python -m pytest -m "not web" -n 2 --dist worksteal
 
 test-fast: .venv/.dev
 	$(BIN)/python -m pytest -m "not slow and not web"
