@@ -29,7 +29,7 @@ export async function mount(root, app) {
     try {
       await load(id, app.signal);
     } catch (error) {
-      undraw(id);
+      if (error.status === 404) undraw(id); // it is gone; after any other error the next connection asks again
       showList();
       app.fail(error);
     }

@@ -2,11 +2,11 @@
 import { get } from "../../lib/api.js";
 import { remember, remembered } from "../../lib/memory.js";
 
-const MOST_STEPS = 4000; // then ask again: the server thins them
+const MOST_NEW = 2000; // steps that came by the stream; then ask again: the server thins them
 
 export const UNITS = ["steps", "epochs", "minutes"];
 
-const metrics = new Map(); // id → {steps, epochs, wanted} of arrays
+const metrics = new Map(); // id → {steps, epochs, loaded}: arrays, and how many steps came at once
 const pending = new Map(); // id → rows that came while the metrics were under way
 const places = new Map(); // id → its place among the colours, for as long as it is drawn
 let firstTime = true;
@@ -59,7 +59,7 @@ export async function load(id, signal) {
   pending.set(id, []);
   try {
     const told = await get(`/api/runs/${encodeURIComponent(id)}/metrics`, { signal });
-    metrics.set(id, { steps: told.steps, epochs: told.epochs, wanted: told.epochs_wanted });
+    metrics.set(id, { steps: told.steps, epochs: told.epochs, loaded: told.steps.step.length });
     const rows = pending.get(id) ?? [];
     pending.delete(id);
     for (const each of rows) append(each);
@@ -84,7 +84,7 @@ export function append(rows) {
     if (step <= lastEpoch) continue;
     put(epochs, { epoch, step, train_accuracy: train, val_accuracy: val, time_s: time });
   }
-  return steps.step.length > MOST_STEPS;
+  return steps.step.length > known.loaded + MOST_NEW;
 }
 
 function put(columns, row) {
