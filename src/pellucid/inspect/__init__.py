@@ -1,5 +1,7 @@
-"""Pictures: filters, training curves, runs beside each other, confusion, and photographs as filters see them."""
+"""Looking inside: filters, curves, confusion, what each layer makes of an image, and what in it speaks for a class."""
 
+from pellucid.inspect.activations import Activation, activations
+from pellucid.inspect.attention import cam_layer, grad_cam, saliency
 from pellucid.inspect.confusion import confusion_figure
 from pellucid.inspect.figures import (
     draw_image,
@@ -16,23 +18,33 @@ from pellucid.inspect.photographs import (
     photograph_filters,
     square_photo,
 )
+from pellucid.inspect.receptive_field import receptive_field
 from pellucid.inspect.runs import AccuracyPoint, accuracy_figure, runs_figure
+from pellucid.inspect.strongest import Strongest, strongest
 
 __all__ = [
     "AccuracyPoint",
+    "Activation",
+    "Strongest",
     "accuracy_figure",
+    "activations",
     "bundled_photographs",
+    "cam_layer",
     "confusion_figure",
     "draw_image",
     "filter_figure",
     "filters_figure",
+    "grad_cam",
     "imshow_no_ax",
     "imshow_noax",
     "photograph_filters",
+    "receptive_field",
     "runs_figure",
+    "saliency",
     "save_figure",
     "square_photo",
     "stretched",
+    "strongest",
     "training_figure",
     "vis_grid",
     "vis_nn",
