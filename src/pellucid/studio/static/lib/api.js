@@ -76,5 +76,5 @@ async function body(response) {
 }
 
 function sentence(text, status = null) {
-  return Object.assign(new Error(text), { status, pellucid: true });
+  return Object.assign(new Error(text.replace(/^studio: /, "")), { status, pellucid: true }); // who else would say it
 }

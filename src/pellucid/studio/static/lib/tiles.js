@@ -2,7 +2,7 @@
 import { url } from "./api.js";
 import { h } from "./dom.js";
 
-export const COLUMNS = 20; // of the server's sheets of test images
+const COLUMNS = 20; // of the server's sheets of test images; fewer images stand in one row
 export const MOST = 400; // images that it puts on one
 
 const KEPT = 300; // pictures out of data: addresses, each made a blob once so that tiles can share it
@@ -16,8 +16,10 @@ export function sheetUrl(itemId, indices, part) {
   return url(`/api/items/${encodeURIComponent(itemId)}/sheet.png?${asked}`);
 }
 
-/** One cell as an element, `scale` CSS pixels to a pixel. Give `label` where the tile is all that says what it shows. */
-export function tile(sheet, { columns = COLUMNS, cell: [height, width], index, scale = 1, label = null }) {
+/** One cell as an element, `scale` CSS pixels to a pixel. A sheet of test images knows its columns, of others say them.
+ *  Give `label` where the tile is all that says what it shows. */
+export function tile(sheet, { columns: said = COLUMNS, cell: [height, width], index, scale = 1, label = null }) {
+  const columns = columnsOf(sheet) ?? said;
   const row = Math.floor(index / columns);
   const column = index % columns;
   return h("span", {
@@ -33,6 +35,12 @@ export function tile(sheet, { columns = COLUMNS, cell: [height, width], index, s
       backgroundPosition: `${-column * width * scale}px ${-row * height * scale}px`,
     },
   });
+}
+
+/** How many columns the server gives a sheet of test images; null for other pictures. */
+function columnsOf(address) {
+  const found = /\/sheet\.png\?.*\bindices=([^&]*)/.exec(address);
+  return found ? Math.min(COLUMNS, decodeURIComponent(found[1]).split(",").length) : null;
 }
 
 /** A data: address as a short one that is decoded once; other addresses as they are. */

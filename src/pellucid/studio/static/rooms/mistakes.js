@@ -30,7 +30,7 @@ export async function mount(root, app) {
       fill(content, whole({ app, result, id, size: network.input.slice(1), signal }));
     } catch (error) {
       if (isAbort(error)) return;
-      fill(content, h("div", { class: "empty", dataset: { test: "nothing-here" } }, h("h2", {}, t("mistakes.none_here")), h("p", {}, error.message)));
+      fill(content, h("div", { class: "empty", dataset: { test: "nothing-here" } }, h("h2", {}, t("mistakes.none_here"))));
       app.fail(error, { again: show });
     }
   }

@@ -19,6 +19,7 @@ export async function mount(root, app) {
   const states = new Map(); // id → state: a run that begins again has begun to write afresh
   let runs = inOrder(app.items());
   let selected = null;
+  let named = ""; // what the curves are called: their numbers come by the stream
 
   function showList() {
     runs = inOrder(app.items());
@@ -61,7 +62,9 @@ export async function mount(root, app) {
       states.set(id, state);
       if (before && before !== state && drawn().includes(id)) fetch(id);
     }
-    chart.soon();
+    const names = JSON.stringify(runs.filter(({ id }) => drawn().includes(id)).map(({ id, name }) => [id, name]));
+    if (names !== named) chart.soon();
+    named = names;
   }
 
   function started(id) {

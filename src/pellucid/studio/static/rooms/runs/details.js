@@ -13,18 +13,22 @@ const INSIDE = ["filters", "image", "mistakes"];
 /** The card; `show(id)` turns to a run, `items()` takes news of it, `rows(rows)` what the stream brings. */
 export function details(app) {
   const node = h("section", { class: "card details", dataset: { test: "details" } });
-  let shown = null; // {id, parts, told}
+  let shown = null; // {id, parts, live, news}
+  let wanted = null; // an id: a run that was just started is not among the items yet
   let timer = null;
 
   function show(id) {
     clearTimeout(timer);
+    wanted = id;
     const item = id && app.items().find((each) => each.id === id);
     if (!item) {
       shown = null;
+      node.style.minHeight = "";
       fill(node, h("p", { class: "empty" }, t("runs.select")));
       return;
     }
     if (shown?.id !== id) {
+      node.style.minHeight = `${node.offsetHeight}px`; // until the recipe is there, so that nothing jumps
       shown = { id, parts: parts(app), live: {} };
       fill(node, shown.parts.nodes);
     }
@@ -39,6 +43,7 @@ export function details(app) {
       if (mine !== shown) return;
       mine.live = { speed: told.images_per_s, left: told.seconds_left };
       mine.parts.showRecord(told);
+      node.style.minHeight = "";
     } catch (error) {
       if (mine === shown) app.fail(error, { again: () => refresh(mine) });
       return;
@@ -60,9 +65,9 @@ export function details(app) {
     node,
     show,
     items() {
+      const item = itemOf(wanted);
+      if (Boolean(item) !== Boolean(shown)) return show(wanted);
       if (!shown) return;
-      const item = itemOf(shown.id);
-      if (!item) return show(null);
       const news = `${item.state} ${item.epochs_done}`;
       if (news === shown.news) return update(shown);
       shown.news = news;

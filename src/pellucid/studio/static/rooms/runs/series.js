@@ -4,6 +4,7 @@ import { t } from "../../lib/text.js";
 
 const SMOOTHED_TO = 80; // a smoothed curve is the mean over a window of one in so many of its points
 const WIDE_RANGE = 8; // a loss that falls to less than one in so many is drawn by its logarithm
+const FAR = 4; // a run that diverges leaves the picture at so many times the highest loss that any began with
 
 /** The mean of each value and its neighbours, as many on both sides; near the end only those before. */
 export function smoothed(values) {
@@ -84,12 +85,13 @@ export function tracesOf({ name, place, metrics, unit }) {
 export function layoutFor(softs, unit) {
   const values = softs.flat();
   const lowest = values.reduce((a, b) => Math.min(a, b), Infinity);
-  const highest = values.reduce((a, b) => Math.max(a, b), -Infinity);
+  const first = Math.max(...softs.map((soft) => soft[0] ?? 0));
+  const highest = Math.min(values.reduce((a, b) => Math.max(a, b), -Infinity), FAR * first || Infinity);
   const wide = lowest > 0 && lowest < highest / WIDE_RANGE;
   const loss = { domain: [0.46, 1], title: { text: t(wide ? "runs.loss_log" : "runs.loss"), standoff: 8 } };
   if (wide) {
-    const ticks = highest < 300 * lowest ? "D2" : 1;
-    Object.assign(loss, { type: "log", dtick: ticks, tickformat: "~g", range: [Math.log10(0.85 * lowest), Math.log10(1.15 * highest)] });
+    const ticks = highest < 300 * lowest ? { dtick: "D2" } : { nticks: 7 };
+    Object.assign(loss, { type: "log", ...ticks, tickformat: "~g", range: [Math.log10(0.85 * lowest), Math.log10(1.15 * highest)] });
   } else if (lowest >= 0 && highest > 0 && values.length) loss.range = [0, 1.15 * highest];
   return {
     xaxis: { title: { text: t(`runs.axis_${unit}`), standoff: 6 }, anchor: "y2", rangemode: "tozero", hoverformat: unit === "steps" ? "d" : ".2f" },
