@@ -103,13 +103,24 @@ async function show({ moved }) {
     view.focusTitle();
   }
   try {
-    const room = await import(`./rooms/${route.room}.js`);
-    addStrings(room.strings);
+    const room = await roomOf(route.room);
     if (mine === turn) await enter(room, root, mine);
   } catch (error) {
     if (mine === turn) view.fail(error, { again: () => show({ moved: false }) });
   }
   root.removeAttribute("aria-busy");
+}
+
+/** The module of a room, with its words added. */
+async function roomOf(name) {
+  try {
+    const room = await import(`./rooms/${name}.js`);
+    addStrings(room.strings);
+    return room;
+  } catch (error) {
+    console.error(error);
+    throw Object.assign(new Error(t("shell.no_room", { room: t(`shell.${name}`) })), { pellucid: true });
+  }
 }
 
 async function enter(room, root, mine) {
