@@ -119,7 +119,7 @@ async function roomOf(name) {
     return room;
   } catch (error) {
     console.error(error);
-    throw Object.assign(new Error(t("shell.no_room", { room: t(`shell.${name}`) })), { pellucid: true });
+    throw Object.assign(new Error(t("shell.no_room", { room: t(`shell.room_${name}`) })), { pellucid: true });
   }
 }
 
@@ -136,7 +136,7 @@ async function enter(room, root, mine) {
     view.showRoom(route.room);
   }
   const item = itemOf(route.item);
-  document.title = [t(`shell.${route.room}`), item?.name, "pellucid studio"].filter(Boolean).join(" · ");
+  document.title = [t(`shell.room_${route.room}`), item?.name, "pellucid studio"].filter(Boolean).join(" · ");
   view.showItems(state.items, route.item, room.needsItem);
   const here = { controller: new AbortController(), watchers: new Set(), unmount: null, needsItem: room.needsItem };
   mounted = here;

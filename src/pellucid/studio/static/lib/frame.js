@@ -17,7 +17,7 @@ export function frame(on) {
   const actions = h("div", { class: "actions" });
   const room = h("div", { class: "room" });
   const links = ROOMS.map((name) =>
-    h("a", { href: on.to(name), dataset: { room: name, test: `room-${name}` } }, icon(name), h("span", {}, t(`shell.${name}`))),
+    h("a", { href: on.to(name), dataset: { room: name, test: `room-${name}` } }, icon(name), h("span", {}, t(`shell.room_${name}`))),
   );
   const main = h("main", { id: "main", tabindex: "-1" }, h("header", { class: "head" }, h("div", {}, title, about), h("div", { class: "aside" }, picker, actions)), region, room);
   document.body.replaceChildren(
@@ -46,13 +46,13 @@ export function frame(on) {
         if (link.dataset.room === name) link.setAttribute("aria-current", "page");
         else link.removeAttribute("aria-current");
       }
-      fill(title, t(`shell.${name}`));
+      fill(title, t(`shell.room_${name}`));
       fill(about, t(`shell.about_${name}`));
     },
     showItems: (items, chosen, shown) => showItems(picker, items, chosen, shown, on.item),
     showLive(state) {
       live.dataset.state = state;
-      fill(live, h("span", { class: "dot", "aria-hidden": "true" }), h("span", { class: "word" }, t(`shell.${state}`)));
+      fill(live, h("span", { class: "dot", "aria-hidden": "true" }), h("span", { class: "word" }, t(`shell.stream_${state}`)));
     },
   };
 }

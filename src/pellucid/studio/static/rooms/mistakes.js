@@ -56,7 +56,7 @@ function parts(show) {
       show();
     };
     const input = h("input", { type: "radio", name: "part", value: part, checked: part === chosenPart, onchange: choose });
-    return h("label", { dataset: { test: `part-${part}` } }, input, t(`mistakes.${part}`));
+    return h("label", { dataset: { test: `part-${part}` } }, input, t(`mistakes.part_${part}`));
   });
   return h("div", { class: "choice", role: "radiogroup", "aria-label": t("mistakes.part") }, options);
 }

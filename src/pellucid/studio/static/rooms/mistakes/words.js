@@ -2,8 +2,8 @@
 export const strings = {
   en: {
     "mistakes.part": "Images",
-    "mistakes.test": "Test images",
-    "mistakes.val": "Validation images",
+    "mistakes.part_test": "Test images",
+    "mistakes.part_val": "Validation images",
     "mistakes.working": "Every image goes through the network once …",
     "mistakes.working_of": "{done} of {total} images have gone through the network",
     "mistakes.none_here": "There is nothing to show for these images",
@@ -31,8 +31,8 @@ export const strings = {
   },
   zh: {
     "mistakes.part": "图像",
-    "mistakes.test": "测试图像",
-    "mistakes.val": "验证图像",
+    "mistakes.part_test": "测试图像",
+    "mistakes.part_val": "验证图像",
     "mistakes.working": "每张图像都要通过网络一次……",
     "mistakes.working_of": "已有 {done} / {total} 张图像通过网络",
     "mistakes.none_here": "这些图像没有可显示的内容",

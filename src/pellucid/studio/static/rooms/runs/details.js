@@ -94,8 +94,8 @@ function parts(app) {
   const epoch = h("p", { class: "soft" });
   const speed = figure("runs.speed", "speed");
   const left = figure("runs.left", "left");
-  const val = figure("runs.validation", "val");
-  const test = figure("runs.test", "test");
+  const val = figure("runs.column_validation", "val");
+  const test = figure("runs.column_test", "test");
   const actions = h("div", { class: "actions" });
   const inside = h("p", { class: "inside" });
   const recipe = h("div", {});
@@ -119,7 +119,7 @@ function parts(app) {
       val.show(percent(item.val_accuracy));
       test.show(percent(item.test_accuracy));
       showActions(actions, app, item, mayTrain);
-      fill(inside, item.has_model && [t("runs.look_into"), INSIDE.map((room) => h("a", { href: `#/${room}/${encodeURIComponent(item.id)}` }, t(`shell.${room}`)))]);
+      fill(inside, item.has_model && [t("runs.look_into"), INSIDE.map((room) => h("a", { href: `#/${room}/${encodeURIComponent(item.id)}` }, t(`shell.room_${room}`)))]);
     },
     showRecord(told) {
       if (recipe.dataset.text !== told.recipe_toml) {

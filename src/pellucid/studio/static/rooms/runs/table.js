@@ -18,7 +18,7 @@ export function table(on) {
     "tr",
     {},
     h("th", { scope: "col", class: "draw" }, all),
-    columns.map((name) => h("th", { scope: "col", class: name }, t(`runs.${name}`))),
+    columns.map((name) => h("th", { scope: "col", class: name }, t(`runs.column_${name}`))),
   );
   const body = h("tbody", {});
   const none = h("p", { class: "empty" }, t("runs.none"));
@@ -52,7 +52,7 @@ function row(id, on) {
   const box = h("input", { type: "checkbox", onchange: () => on.draw([id], box.checked) });
   const colour = h("span", { class: "colour" });
   const name = h("button", { type: "button", class: "bare pick", onclick: () => on.select(id), dataset: { test: "pick" } });
-  const cell = (key) => h("td", { class: key, dataset: { label: t(`runs.${key}`) } });
+  const cell = (key) => h("td", { class: key, dataset: { label: t(`runs.column_${key}`) } });
   const [state, recipe, data, epochs, validation, test, time] = ["state", "recipe", "data", "epochs", "validation", "test", "time"].map(cell);
   const node = h(
     "tr",
