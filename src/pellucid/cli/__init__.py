@@ -21,7 +21,7 @@ from pellucid.cli.commands import (
     runs,
     train,
 )
-from pellucid.cli.model_commands import export, import_, predict, save
+from pellucid.cli.model_commands import export, import_, predict, save, studio
 
 USAGE_ERROR, FAILED, INTERRUPTED = 2, 1, 128
 """Exit statuses: bad input; a check or a training run that failed; plus the signal's number when a signal stopped
@@ -38,7 +38,7 @@ app = App(
 for command in (
     *(train, recipes, recipe, evaluate, runs, plot),
     *(predict, save, export, import_),
-    *(check, filters, data, explain),
+    *(studio, check, filters, data, explain),
 ):
     app.command(command)
 

@@ -153,3 +153,39 @@ def import_(
     from pellucid.cli.import_ import import_command
 
     return import_command(file, out, input_shape, classes, mean, scale, like, names, overwrite)
+
+
+def studio(
+    *paths: Path,
+    runs: Path = Path("runs"),
+    data: str | None = None,
+    host: str = "127.0.0.1",
+    port: Whole = 8765,
+    token: str | None = None,
+    no_browser: bool = False,
+) -> int:
+    """Open a live page in the browser: runs as they train, filters, what each layer makes of an image, mistakes.
+
+    The page comes from this machine alone, and so does everything on it. Ctrl-C ends it; runs that were started from
+    the page save then, and can be resumed.
+
+    Parameters
+    ----------
+    paths
+        Model files, run folders, folders of runs.
+    runs
+        The folder for new runs; the runs in it are shown, too.
+    data
+        Test images for the model files: a data set or a path, as for train. Runs know their own.
+    host
+        Where to listen. Another address than this machine's own opens the page to others, who then need a token.
+    port
+        0 takes any that is free.
+    token
+        What a browser must know, where others may reach the page (default: made up, and printed with the address).
+    no_browser
+        Only print the address.
+    """
+    from pellucid.cli.studio import studio_command
+
+    return studio_command(paths, runs, data, host, port, token, no_browser)

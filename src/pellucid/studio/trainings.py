@@ -1,0 +1,212 @@
+"""Runs that the page starts, stops and resumes: each is ``python -m pellucid train`` in a process of its own.
+
+A run goes on when the page is closed. When the studio ends, its runs are stopped as by Ctrl-C: they save, and can be
+resumed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import re
+import signal
+import sys
+from collections import deque
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from pellucid.data.catalogue import CATALOGUE
+from pellucid.runs.folder import RunFolder
+from pellucid.studio.items import WHERE, Library
+from pellucid.studio.workers import WorkFailed
+
+NAME = re.compile(r"\w[\w.-]{0,63}")
+MOST_LINES = 200
+UNTIL_STARTED_S, UNTIL_STOPPED_S = 60.0, 60.0
+STOPPED_BY_SIGNAL = (130, -2)
+FIELDS = {"data": str, "recipe": str, "name": str, "epochs": int, "batch_size": int, "seed": int, "set": list}
+
+
+class Training:
+    """One process that trains, and what it printed."""
+
+    def __init__(self, process: asyncio.subprocess.Process) -> None:
+        self.process = process
+        self.lines: deque[str] = deque(maxlen=MOST_LINES)
+        self.stopping = False
+        self.reading = asyncio.create_task(self._read())
+
+    async def _read(self) -> None:
+        assert self.process.stdout is not None
+        while line := await self.process.stdout.readline():
+            self.lines.append(line.decode(errors="replace").rstrip())
+        await self.process.wait()
+
+    @property
+    def is_running(self) -> bool:
+        return self.process.returncode is None
+
+    @property
+    def failure(self) -> str | None:
+        """The last sentence of a run that failed."""
+        status = self.process.returncode
+        if status is None or status == 0 or status in STOPPED_BY_SIGNAL:
+            return None
+        said = next((line for line in reversed(self.lines) if line.strip()), "")
+        return said.removeprefix("pellucid: ") or f"the run ended with status {status}"
+
+    def stop(self) -> None:
+        """Ask it to save and stop."""
+        if self.is_running:
+            self.stopping = True
+            with contextlib.suppress(ProcessLookupError):
+                self.process.send_signal(signal.SIGINT)
+
+
+class Trainings:
+    """Everything that was started here.
+
+    Parameters
+    ----------
+    library : Library
+        Whose folder of runs new runs go to.
+    """
+
+    def __init__(self, library: Library) -> None:
+        self.library = library
+        self._all: dict[str, Training] = {}
+        self._starting: set[Path] = set()
+
+    def change(self, id: str, item: dict[str, Any]) -> dict[str, Any]:
+        """What is known here of an item."""
+        training = self._all.get(id)
+        if training is None:
+            return item
+        if training.is_running:
+            return item | {"mine": True, "state": "stopping" if training.stopping else "running"}
+        return item | {"error": item["error"] or training.failure}
+
+    def log(self, id: str) -> str:
+        """What a run that was started here printed last."""
+        return "\n".join(self._all[id].lines) if id in self._all else ""
+
+    async def start(self, asked: Any) -> str:
+        """Start a run; returns its id once its folder is there.
+
+        Raises
+        ------
+        WorkFailed
+            What was asked for makes no sense, a run of that name is there, or training refused it with a sentence.
+        """
+        arguments, name = _arguments(asked)
+        folder = RunFolder(self.library.runs / name if name else self._next(arguments[0]), WHERE)
+        if folder.path in self._starting or folder.path.exists():
+            raise WorkFailed(f"{WHERE}: a run named {folder.path.name} is there already, or being started", 409)
+        return await self._run(folder, [*arguments, "--run", str(folder.path)])
+
+    async def resume(self, id: str, path: Path, asked: Any) -> None:
+        """Go on with a run that was stopped."""
+        asked = _checked(asked, ("epochs",))
+        if (id in self._all and self._all[id].is_running) or path in self._starting:
+            raise WorkFailed(f"{WHERE}: the run {path.name} is training already", 409)
+        more = ["--epochs", str(asked["epochs"])] if "epochs" in asked else []
+        await self._run(RunFolder(path, WHERE), ["--resume", "--run", str(path), *more])
+
+    def stop(self, id: str) -> None:
+        """Let a run save and stop."""
+        training = self._all.get(id)
+        if training is None or not training.is_running:
+            raise WorkFailed(f"{WHERE}: the run {id} was not started here; stop it where it was, with Ctrl-C", 409)
+        training.stop()
+
+    async def close(self) -> None:
+        """Stop everything and wait for it."""
+        running = [training for training in self._all.values() if training.is_running]
+        for training in running:
+            training.stop()
+        for training in running:
+            try:
+                async with asyncio.timeout(UNTIL_STOPPED_S):
+                    await training.reading
+            except TimeoutError:
+                training.process.kill()
+                await training.process.wait()
+
+    async def _run(self, folder: RunFolder, arguments: Sequence[str]) -> str:
+        self._starting.add(folder.path)
+        try:
+            self.library.runs.mkdir(parents=True, exist_ok=True)
+            process = await asyncio.create_subprocess_exec(
+                *(sys.executable, "-m", "pellucid", "train", *arguments),
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=asyncio.subprocess.STDOUT,
+                start_new_session=True,  # Ctrl-C is for the studio, which stops its runs itself
+            )
+            id = self.library.id_of(folder.path.resolve())
+            training = self._all[id] = Training(process)
+            await self._until_started(folder, training)
+        finally:
+            self._starting.discard(folder.path)
+        return id
+
+    async def _until_started(self, folder: RunFolder, training: Training) -> None:
+        """Wait for the sign that it trains, or for its refusal."""
+        for _ in range(int(UNTIL_STARTED_S / 0.05)):
+            if not training.is_running:
+                await training.reading
+                if training.failure:
+                    raise WorkFailed(training.failure, 422)
+                return
+            if folder.record.exists() and folder.is_held():
+                return
+            await asyncio.sleep(0.05)
+
+    def _next(self, data: str) -> Path:
+        """A name for the run that nobody has."""
+        base = re.sub(r"[^\w.-]+", "-", Path(data).stem).strip(".-") or "run"
+        number = 1
+        while (path := self.library.runs / f"{base}-{number}").exists() or path in self._starting:
+            number += 1
+        return path
+
+
+def _arguments(asked: Any) -> tuple[list[str], str]:
+    """What the page asks for, as arguments of the command, and the run's name if it has one."""
+    asked = _checked(asked, tuple(FIELDS))
+    if not asked.get("data") or not asked.get("recipe"):
+        raise WorkFailed(f"{WHERE}: say which data to train on, and by which recipe")
+    for field in ("data", "recipe"):
+        if asked[field].startswith("-") or "\0" in asked[field]:
+            raise WorkFailed(f"{WHERE}: {field} is {asked[field]!r}, which is neither a name nor a path")
+    name = asked.get("name") or ""
+    if name and not NAME.fullmatch(name):
+        raise WorkFailed(f"{WHERE}: name is {name!r}; give letters, digits, dots, dashes, at most 64, a letter first")
+    arguments = [_data(asked["data"]), "--recipe", asked["recipe"]]
+    for field in ("epochs", "batch_size", "seed"):
+        if field in asked:
+            arguments += [f"--{field.replace('_', '-')}", str(asked[field])]
+    for change in asked.get("set", []):
+        if not isinstance(change, str) or not re.fullmatch(r"[a-z][\w.]*\s*=[^\0]*", change):
+            raise WorkFailed(f"{WHERE}: {change!r} is no change to a recipe; write key=value, such as train.epochs=4")
+        arguments += ["--set", change]
+    return arguments, name
+
+
+def _data(data: str) -> str:
+    """A data set's name as it is, a path with what ~ means."""
+    return data if data in CATALOGUE else str(Path(data).expanduser())
+
+
+def _checked(asked: Any, fields: tuple[str, ...]) -> dict[str, Any]:
+    """The fields that were given, of the kinds they must be."""
+    if not isinstance(asked, dict):
+        raise WorkFailed(f"{WHERE}: the request must be a JSON object", 400)
+    given = {name: value for name, value in asked.items() if value is not None and value != ""}
+    for name, value in given.items():
+        if name not in fields:
+            raise WorkFailed(f"{WHERE}: {name!r} is no field of this request; there are {', '.join(fields)}", 400)
+        if not isinstance(value, FIELDS[name]) or isinstance(value, bool):
+            raise WorkFailed(f"{WHERE}: {name} is {value!r}; it must be a {FIELDS[name].__name__}", 400)
+    return given
