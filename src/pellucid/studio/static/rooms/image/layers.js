@@ -4,7 +4,7 @@ import { number, t } from "../../lib/text.js";
 import { tile } from "../../lib/tiles.js";
 import { enlarged } from "./enlarged.js";
 
-const MAP_SIDE = 54; // CSS pixels that a map is about wide
+const MAP_SIDE = 62; // CSS pixels that a map is about wide
 const MOST_BARS = 200;
 
 export function layers(result, { base, network }) {
@@ -20,7 +20,7 @@ function heading(layer) {
 
 function maps(layer, dialog) {
   const [height, width] = layer.cell;
-  const scale = width >= MAP_SIDE ? MAP_SIDE / width : Math.max(1, Math.floor(MAP_SIDE / width));
+  const scale = MAP_SIDE / width;
   const buttons = Array.from({ length: layer.shown }, (_, index) => {
     const name = t("image.map", { index, layer: layer.name });
     return h(
