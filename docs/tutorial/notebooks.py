@@ -63,11 +63,12 @@ def run(notebook: Any) -> list[tuple[list[Any], int]]:
     """The results of each code cell and its number, run in an empty folder. Errors and warnings end it."""
     first = nbformat.v4.new_code_cell(SETTINGS.strip())
     strict = nbformat.v4.new_code_cell("import warnings\nwarnings.simplefilter('error')")
-    whole = nbformat.v4.new_notebook(cells=[first, strict, *notebook.cells], metadata=METADATA)
+    last = nbformat.v4.new_code_cell("warnings.resetwarnings()")  # the kernel's own, when it ends, are not the page's
+    whole = nbformat.v4.new_notebook(cells=[first, strict, *notebook.cells, last], metadata=METADATA)
     with tempfile.TemporaryDirectory() as folder:
         client = NotebookClient(whole, timeout=MOST_S, record_timing=False, resources={"metadata": {"path": folder}})
         client.execute()
-    cells = [cell for cell in whole.cells[2:] if cell.cell_type == "code"]
+    cells = [cell for cell in whole.cells[2:-1] if cell.cell_type == "code"]
     return [([_tidied(output) for output in cell.outputs], i) for i, cell in enumerate(cells, 1)]
 
 
