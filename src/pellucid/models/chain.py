@@ -75,13 +75,17 @@ class Chain:
         """What the last step gives, and in training the caches of all."""
         caches = []
         for item in self.running:
-            own = {short: params[name] for short, name in item.arrays.items()}
-            out, cache = _two(self.where, item, "forward", item.step.forward(x, own, mode))
-            _check_result(self.where, item, "forward", "its output", out, (len(x), *item.out_shape), x.dtype)
-            x = out
+            x, cache = self.forward_one(item, x, params, mode)
             caches.append(cache if mode == "train" else None)
-            del cache, out  # in test mode their memory serves the next step
+            del cache  # in test mode its memory serves the next step
         return x, caches
+
+    def forward_one(self, item: Place | Running, x: np.ndarray, params: Params, mode: str) -> tuple[np.ndarray, Any]:
+        """What one step gives, which must be what it promised, and its cache."""
+        own = {short: params[name] for short, name in item.arrays.items()}
+        out, cache = _two(self.where, item, "forward", item.step.forward(x, own, mode))
+        _check_result(self.where, item, "forward", "its output", out, (len(x), *item.out_shape), x.dtype)
+        return out, cache
 
     def gradients(
         self, dout: np.ndarray, caches: list[Any], skip: Set[str]
@@ -101,16 +105,22 @@ class Chain:
             leave = {short for short, name in item.arrays.items() if name in skip}
             if i == first and "x" in skip:
                 leave.add("x")
-            dx, own = _two(self.where, item, "backward", item.step.gradients(dout, caches.pop(), leave))
+            dx, own = self.gradients_one(item, dout, caches.pop(), leave)
             for short, name in item.arrays.items():
                 if short not in leave:
                     grads[name] = _own_gradient(self.where, item, short, own)
             if "x" in leave:
                 return None, grads
-            _check_result(self.where, item, "backward", "dx", dx, (len(dout), *item.in_shape), dout.dtype)
             dout = dx
             del dx
         return (None if "x" in skip else dout), grads
+
+    def gradients_one(self, item: Place | Running, dout: np.ndarray, cache: Any, leave: Set[str]) -> tuple[Any, Params]:
+        """One step's gradients without those in ``leave``, by their short names; that for x must be of x's kind."""
+        dx, own = _two(self.where, item, "backward", item.step.gradients(dout, cache, leave))
+        if "x" not in leave:
+            _check_result(self.where, item, "backward", "dx", dx, (len(dout), *item.in_shape), dout.dtype)
+        return dx, own
 
     def walk(self, prefix: str = "", depth: int = 0) -> Iterator[tuple[int, str, Place]]:
         """Every step as the user wrote it, and those inside of steps after them: depth, prefix of its name, place."""
@@ -184,7 +194,7 @@ def _checked_build(step: Step, result: Any) -> tuple[Shape, Params]:
     return shape, params
 
 
-def _two(where: str, item: Running, function: str, result: Any) -> tuple[Any, Any]:
+def _two(where: str, item: Place | Running, function: str, result: Any) -> tuple[Any, Any]:
     """What a step returned, which must be two things."""
     if not isinstance(result, tuple) or len(result) != 2:
         needed = "(out, cache)" if function == "forward" else "(dx, gradients by short name)"
@@ -193,12 +203,12 @@ def _two(where: str, item: Running, function: str, result: Any) -> tuple[Any, An
     return result
 
 
-def _place(where: str, item: Running, function: str) -> str:
+def _place(where: str, item: Place | Running, function: str) -> str:
     return f"{where}, step {item.name!r}: {type(item.step).__name__}.{function}"
 
 
 def _check_result(
-    where: str, item: Running, function: str, what: str, array: Any, shape: Shape, dtype: np.dtype
+    where: str, item: Place | Running, function: str, what: str, array: Any, shape: Shape, dtype: np.dtype
 ) -> None:
     """What a step returned is an array of the type, and of the shape that was promised."""
     place = _place(where, item, function)

@@ -165,7 +165,7 @@ class Network:
             Otherwise, in train mode; ``grads`` has a gradient for each of ``params`` that is not frozen. Running
             statistics are updated.
         """
-        X = self._as_input(X)
+        X = self.checked_input("Network.loss", X)
         with self.workspace:
             if y is None:
                 return self.chain.forward(X, self.params, "test")[0]
@@ -178,6 +178,14 @@ class Network:
                     if name in grads:
                         loss += add_l2_penalty(self.params[name], grads[name], float(self.reg))
             return loss, grads
+
+    def checked_input(self, where: str, X: Any) -> np.ndarray:
+        """Some samples in the network's type, or an error of ``where`` that says what is wrong with them."""
+        X = as_input(where, X, self.dtype)
+        if X.shape[1:] != self.input_shape or X.ndim == 0 or len(X) == 0:
+            needed = ", ".join(map(str, ("N", *self.input_shape)))
+            raise ValueError(f"{where}: X has shape {X.shape}; it must be ({needed}), with N at least 1")
+        return X
 
     def set_options(self, pattern: str | Iterable[str], **options: Any) -> list[str]:
         """Say how some parameters are trained; returns their names.
@@ -227,13 +235,6 @@ class Network:
                     f"{where}: no parameter has the name {one!r}{hint}; there are {', '.join(self.params)}"
                 )
         return [name for name in self.params if any(fnmatch.fnmatchcase(name, one) for one in patterns)]
-
-    def _as_input(self, X: Any) -> np.ndarray:
-        X = as_input("Network.loss", X, self.dtype)
-        if X.shape[1:] != self.input_shape or X.ndim == 0 or len(X) == 0:
-            needed = ", ".join(map(str, ("N", *self.input_shape)))
-            raise ValueError(f"Network.loss: X has shape {X.shape}; it must be ({needed}), with N at least 1")
-        return X
 
 
 def _checked_shape(where: str, shape: Any) -> Shape:
