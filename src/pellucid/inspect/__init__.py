@@ -12,6 +12,7 @@ from pellucid.inspect.figures import (
     training_figure,
 )
 from pellucid.inspect.grid import stretched, vis_grid, vis_nn, visualize_grid
+from pellucid.inspect.maps import filter_picture, maps_sheet, overlay, png
 from pellucid.inspect.photographs import (
     bundled_photographs,
     filter_figure,
@@ -33,11 +34,15 @@ __all__ = [
     "confusion_figure",
     "draw_image",
     "filter_figure",
+    "filter_picture",
     "filters_figure",
     "grad_cam",
     "imshow_no_ax",
     "imshow_noax",
+    "maps_sheet",
+    "overlay",
     "photograph_filters",
+    "png",
     "receptive_field",
     "runs_figure",
     "saliency",

@@ -1,4 +1,4 @@
-"""What every step of a network makes of some images."""
+"""What every step of a network makes of some images, and which steps make images of them."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from pellucid import check
 from pellucid.models import Network
-from pellucid.models.trace import Trace
+from pellucid.models.trace import Trace, seen_places
 
 
 class Activation(NamedTuple):
@@ -21,13 +22,13 @@ class Activation(NamedTuple):
     """(N, *out_shape)"""
 
 
-def activations(network: Network, X: Any) -> list[Activation]:
+def activations(network: Any, X: Any) -> list[Activation]:
     """What every step gives for some images, in test mode.
 
     Parameters
     ----------
     network : Network
-        Of a course's class: ``as_network(model)``.
+        Or one of the course's classes, whose steps then have the names that `as_network` gives them.
     X : array (N, *input_shape)
         Few images: everything is kept.
 
@@ -36,6 +37,35 @@ def activations(network: Network, X: Any) -> list[Activation]:
     list of Activation
         In the order of `Network.places`: a residual block, then the steps in it.
     """
-    outputs = Trace(network, X).outputs
-    steps = {prefix + place.name: place.step.describe() for _, prefix, place in network.places()}
-    return [Activation(name, steps[name], out) for name, out in outputs.items()]
+    trace = Trace(network, X, "activations")
+    steps = {prefix + place.name: place.step.describe() for _, prefix, place in trace.network.places()}
+    return [Activation(name, steps[name], out) for name, out in trace.outputs.items()]
+
+
+def layers_with_maps(network: Network, least: int = 1) -> dict[str, tuple[int, int, int]]:
+    """The steps that give images of ``least`` pixels or more: their shapes (maps, height, width) by name."""
+    found = {}
+    for _, prefix, place in seen_places(network.chain):
+        if len(place.out_shape) == 3 and place.out_shape[1] * place.out_shape[2] >= least:
+            K, h, w = place.out_shape
+            found[prefix + place.name] = (K, h, w)
+    return found
+
+
+def maps_of(where: str, network: Network, layer: Any, least: int = 1) -> tuple[int, int, int]:
+    """The shape (maps, height, width) of what a layer gives.
+
+    Raises
+    ------
+    ValueError
+        There is no such layer, or it gives no images: those that do are named.
+    """
+    there = layers_with_maps(network, least)
+    if not isinstance(layer, str) or layer not in there:
+        kind = "images" if least == 1 else f"images of at least {least} pixels"
+        hint = check.did_you_mean(layer, there) if isinstance(layer, str) else ""
+        raise ValueError(
+            f"{where}: layer is {check.shown(layer)}{hint}; it must be one of those that give {kind}: "
+            f"{', '.join(there) or 'the network has none'}"
+        )
+    return there[layer]

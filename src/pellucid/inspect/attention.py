@@ -12,17 +12,18 @@ from typing import Any
 import numpy as np
 
 from pellucid import check
-from pellucid.models import Network
+from pellucid.inspect.activations import layers_with_maps, maps_of
+from pellucid.models import Network, as_network
 from pellucid.models.trace import INPUT, Trace
 
 
-def saliency(network: Network, X: Any, y: Any) -> np.ndarray:
+def saliency(network: Any, X: Any, y: Any) -> np.ndarray:
     """How much each pixel matters to the score of a class: the largest absolute gradient over the channels.
 
     Parameters
     ----------
     network : Network
-        It must read images and give a score for each class.
+        It must read images and give a score for each class. Or one of the course's classes that does.
     X : array (N, C, H, W)
     y : int array (N,)
         The class to ask about, for each image.
@@ -30,13 +31,13 @@ def saliency(network: Network, X: Any, y: Any) -> np.ndarray:
     Returns
     -------
     array (N, H, W)
-        At least 0; in the units of the score by those of the input.
+        At least 0; in units of the score by those of the input.
     """
     _, grads = _asked("saliency", network, X, y)
     return np.abs(grads[INPUT]).max(axis=1)
 
 
-def grad_cam(network: Network, X: Any, y: Any, layer: str | None = None) -> np.ndarray:
+def grad_cam(network: Any, X: Any, y: Any, layer: str | None = None) -> np.ndarray:
     """Where in the image a layer sees what speaks for a class.
 
     Parameters
@@ -44,65 +45,71 @@ def grad_cam(network: Network, X: Any, y: Any, layer: str | None = None) -> np.n
     network, X, y
         As for `saliency`.
     layer : str, optional
-        The full name of a step that gives images: "conv3". The last one with more than one pixel where absent.
+        The full name of a step that gives images of more than one pixel: "conv3". Where absent, `cam_layer`'s.
 
     Returns
     -------
-    array (N, H, W)
-        Of the image's size, by linear interpolation; each image's largest value is 1, and 0 where nothing speaks for
-        the class.
+    float32 array (N, H, W)
+        Of the image's size, by linear interpolation; each image's largest value is 1, and all is 0 where nothing speaks
+        for the class.
 
     Raises
     ------
     ValueError
-        There is no such layer, or it gives no images: those that do are named.
+        There is no such layer, or it gives no such images: those that do are named.
     """
     where = "grad_cam"
+    network = as_network(network)
     layer = cam_layer(network) if layer is None else layer
-    if layer not in _with_maps(network):
-        raise ValueError(f"{where}: layer is {layer!r}; it must be one of those that give images: {_maps(network)}")
+    maps_of(where, network, layer, least=2)
     trace, grads = _asked(where, network, X, y)
     weights = grads[layer].mean(axis=(2, 3), keepdims=True)  # (N, K, 1, 1)
-    heat = np.maximum((weights * trace.outputs[layer]).sum(axis=1), 0)  # (N, h, w)
+    with np.errstate(invalid="ignore", over="ignore"):  # padding may be minus infinity
+        heat = np.maximum((weights * trace.outputs[layer]).sum(axis=1), 0)  # (N, h, w)
+    if not np.isfinite(heat).all():
+        raise ValueError(f"{where}: what {layer!r} gives, or its gradient, is not finite; ask another layer")
     H, W = network.input_shape[1:]
     return np.stack([_brought_to(one, H, W) for one in heat])
 
 
-def cam_layer(network: Network) -> str:
-    """The layer that `grad_cam` asks where none is named: the last one with more than one pixel.
+def cam_layer(network: Any) -> str:
+    """The layer that `grad_cam` asks where none is named: the last whose images have more than one pixel.
+
+    Steps inside of residual blocks are passed over: what they give is only a part of what is handed on.
 
     Raises
     ------
     ValueError
         No step gives images.
     """
-    names = _with_maps(network)
+    network = as_network(network)
+    there = layers_with_maps(network, least=2)
+    names = [place.name for depth, _, place in network.places() if depth == 0 and place.name in there]
     if not names:
         raise ValueError("grad_cam: no step of the network gives images of more than one pixel; ask saliency")
     return names[-1]
 
 
-def _with_maps(network: Network) -> list[str]:
-    places = [(prefix + place.name, place.out_shape) for _, prefix, place in network.places()]
-    return [name for name, shape in places if len(shape) == 3 and shape[1] * shape[2] > 1]
-
-
-def _maps(network: Network) -> str:
-    return ", ".join(_with_maps(network)) or "none"
-
-
-def _asked(where: str, network: Network, X: Any, y: Any) -> tuple[Trace, dict[str, np.ndarray]]:
+def _asked(where: str, network: Any, X: Any, y: Any) -> tuple[Trace, dict[str, np.ndarray]]:
     """The network's run on the images, and the gradients of each image's score of its class."""
-    if not isinstance(network, Network) or len(network.input_shape) != 3 or len(network.output_shape) != 1:
-        raise TypeError(
-            f"{where}: network must be a Network that reads images (C, H, W) and gives a score for each class"
-        )
-    trace = Trace(network, X)
+    network = as_network(network)
+    _check_sizes(where, network)
+    trace = Trace(network, X, where)
     N, K = trace.scores.shape
     y = check.labels(where, "y", y, N, K)
     dscores = np.zeros_like(trace.scores)
-    dscores[np.arange(N), y] = 1
+    dscores[np.arange(N), y] = 1  # no image's score depends on another image
     return trace, trace.gradients(dscores)
+
+
+def _check_sizes(where: str, network: Network) -> None:
+    if len(network.input_shape) != 3:
+        raise ValueError(
+            f"{where}: the network reads {network.input_shape} and not images (C, H, W); a fully connected network of "
+            "the course's reads images as as_network(model, (C, H, W))"
+        )
+    if len(network.output_shape) != 1:
+        raise ValueError(f"{where}: the network gives {network.output_shape} and not a score for each class (K,)")
 
 
 def _brought_to(heat: np.ndarray, H: int, W: int) -> np.ndarray:
@@ -110,7 +117,7 @@ def _brought_to(heat: np.ndarray, H: int, W: int) -> np.ndarray:
     from PIL import Image
 
     largest = float(heat.max())
-    if largest <= 0:
+    if largest == 0:
         return np.zeros((H, W), np.float32)
     picture = Image.fromarray((heat / largest).astype(np.float32))
     wide = np.asarray(picture.resize((W, H), Image.Resampling.BILINEAR))

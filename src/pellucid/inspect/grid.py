@@ -52,7 +52,7 @@ def visualize_grid(Xs: Any, ubound: float = 255.0, padding: int = 1) -> np.ndarr
     N, H, W, C = Xs.shape
     rows = math.ceil(math.sqrt(N))
     images = np.stack([stretched(image, ubound) for image in Xs])
-    grid = _laid_out(images, rows, rows, padding, background=0.0)
+    grid = laid_out(images, rows, rows, padding, background=0.0)
     return grid[: rows * (H + padding) - padding, : rows * (W + padding) - padding]
 
 
@@ -71,7 +71,7 @@ def vis_grid(Xs: Any) -> np.ndarray:
     """
     Xs = _checked("vis_grid", "Xs", Xs, _IMAGES)
     rows = math.ceil(math.sqrt(len(Xs)))
-    return stretched(_laid_out(Xs, rows, rows, 1, background=np.min(Xs)), 1.0)
+    return stretched(laid_out(Xs, rows, rows, 1, background=np.min(Xs)), 1.0)
 
 
 def vis_nn(rows: Any) -> np.ndarray:
@@ -96,10 +96,10 @@ def vis_nn(rows: Any) -> np.ndarray:
         ) from None
     stack = _checked("vis_nn", "rows", stack, _ROWS_OF_IMAGES)
     R, D, H, W, C = stack.shape
-    return stretched(_laid_out(stack.reshape(R * D, H, W, C), R, D, 1, background=1.0), 1.0)
+    return stretched(laid_out(stack.reshape(R * D, H, W, C), R, D, 1, background=1.0), 1.0)
 
 
-def _laid_out(images: np.ndarray, rows: int, columns: int, padding: int, background: float) -> np.ndarray:
+def laid_out(images: np.ndarray, rows: int, columns: int, padding: int, background: float) -> np.ndarray:
     """Images row by row from the upper left, with ``padding`` pixels of background below and to the right of each."""
     N, H, W, C = images.shape
     grid = np.full((rows * (H + padding), columns * (W + padding), C), background, np.float64)

@@ -1,10 +1,11 @@
-"""A network run once in test mode, step by step, with everything kept: what each step gave, and what it was worth.
+"""A network run in test mode, one step of the user's list after the other, with what each gave; and back again.
 
-For looking inside (`pellucid.inspect`), not for speed: nothing is fused, nothing is used again.
+For looking inside (`pellucid.inspect`), not for speed: nothing is fused.
 """
 
 from __future__ import annotations
 
+from collections.abc import Generator, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,53 +13,87 @@ import numpy as np
 from pellucid import check
 from pellucid.layers.elementwise import add
 from pellucid.models.chain import Chain, Place
+from pellucid.models.from_course import as_network
 from pellucid.models.network import Network
-from pellucid.models.parameters import as_input
 from pellucid.models.residual import Residual
+from pellucid.models.step import Params
 
 INPUT = "input"
+"""Stands for what comes into the network among the gradients of a `Trace`."""
 
 
-class _Run(NamedTuple):
-    """One step that ran: its full name, itself, and what its backward pass needs."""
+class Ran(NamedTuple):
+    """A step that has run."""
 
     name: str
-    place: Place
+    """In full: "conv1", "residual1.conv1"."""
+    out: np.ndarray
+    """(N, *out_shape)"""
     cache: Any
-    branches: tuple[list[_Run], ...]
-    """Of a residual block, instead of a cache."""
+    """For its backward pass; a residual block's is None, since its steps run one by one."""
 
 
-class Trace:
-    """One pass of some images through a network.
+Run = Generator[Ran, None, np.ndarray]
+
+
+def running(network: Network, X: np.ndarray) -> Run:
+    """Run the network in test mode, and hand over each step when it has run: those inside of a block before the block.
+
+    Nothing is kept here, so that who looks at a step, keeps nothing, and stops there, needs little memory and time.
 
     Parameters
     ----------
     network : Network
     X : array (N, *input_shape)
+        As `Network.checked_input` returns it.
+    """
+    return _chain(network.chain, "", network.params, X)
+
+
+def seen_places(chain: Chain, prefix: str = "", depth: int = 0) -> Iterator[tuple[int, str, Place]]:
+    """What `running` hands over, in the order and form of `Network.places`.
+
+    It differs only by the steps inside of a block of the user's own, which runs as it likes.
+    """
+    for place in chain.places:
+        yield depth, prefix, place
+        if type(place.step) is Residual:
+            for label, inner in place.step.chains().items():
+                yield from seen_places(inner, f"{prefix}{place.name}.{label}", depth + 1)
+
+
+class Trace:
+    """One pass of some samples through a network in test mode, with everything kept.
+
+    Parameters
+    ----------
+    network : Network
+        Or one of the course's classes.
+    X : array (N, *input_shape)
+    where : str
+        Who asks, for errors.
 
     Attributes
     ----------
-    outputs : dict of arrays (N, *out_shape) by the step's full name
+    outputs : dict of arrays (N, *out_shape), by the step's full name
         In the order of `Network.places`: a residual block, then the steps in it ("residual1.conv1").
     scores : array (N, *output_shape)
         What the last step gave.
+
+    Raises
+    ------
+    TypeError, ValueError
+        No network, or samples that are not of its input's shape.
     """
 
-    def __init__(self, network: Any, X: Any) -> None:
-        where = "Trace"
-        if not isinstance(network, Network):
-            kind = type(network).__name__
-            raise TypeError(f"{where}: network is a {kind}; give a Network, or as_network(model)")
-        X = as_input(where, X, network.dtype)
-        if X.shape[1:] != network.input_shape or len(X) == 0:
-            needed = ", ".join(map(str, ("N", *network.input_shape)))
-            raise ValueError(f"{where}: X has shape {X.shape}; it must be ({needed}), with N at least 1")
-        self.network = network
-        self._found: dict[str, np.ndarray] = {}
-        self.scores, self._runs = self._forward(network.chain, "", X)
-        names = [prefix + place.name for _, prefix, place in network.places()]
-        self.outputs = {name: self._found[name] for name in names if name in self._found}
+    def __init__(self, network: Any, X: Any, where: str = "Trace") -> None:
+        self.where = where
+        self.network = as_network(network)
+        ran = {one.name: one for one in running(self.network, self.network.checked_input(where, X))}
+        names = [prefix + place.name for _, prefix, place in seen_places(self.network.chain)]
+        self.outputs = {name: ran[name].out for name in names}
+        self.scores = ran[self.network.chain.names[-1]].out
+        self._caches = {name: one.cache for name, one in ran.items()}
 
     def gradients(self, dscores: Any) -> dict[str, np.ndarray]:
         """The gradient for what came in ("input") and for what each step gave, by its name.
@@ -66,38 +101,57 @@ class Trace:
         Parameters
         ----------
         dscores : array like ``scores``
-            The gradient for the scores: ones at a class ask what speaks for that class.
+            The gradient for the scores: 1 at a class, and else 0, asks for the gradient of that class's score.
+
+        Raises
+        ------
+        ValueError
+            A step of the user's own keeps nothing in test mode that its backward pass could use.
         """
-        dscores = check.upstream("Trace.gradients", dscores, self.scores, self.scores.shape)
+        dscores = check.upstream(self.where, dscores, self.scores, self.scores.shape)
         found: dict[str, np.ndarray] = {}
-        found[INPUT] = self._backward(self._runs, dscores, found)
+        found[INPUT] = self._back(self.network.chain, "", dscores, found)
         return found
 
-    def _forward(self, chain: Chain, prefix: str, x: np.ndarray) -> tuple[np.ndarray, list[_Run]]:
-        runs = []
-        for place in chain.places:
+    def _back(self, chain: Chain, prefix: str, dout: np.ndarray, found: dict[str, np.ndarray]) -> np.ndarray:
+        for place in reversed(chain.places):
             name = prefix + place.name
+            found[name] = dout
             if type(place.step) is Residual:
-                x, branches = self._forward_block(place.step, f"{name}.", x)
-                runs.append(_Run(name, place, None, branches))
-            else:
-                own = {short: self.network.params[prefix + full] for short, full in place.arrays.items()}
-                x, cache = place.step.forward(x, own, "test")
-                runs.append(_Run(name, place, cache, ()))
-            self._found[name] = x
-        return x, runs
-
-    def _forward_block(self, block: Residual, prefix: str, x: np.ndarray) -> tuple[np.ndarray, tuple[list[_Run], ...]]:
-        done = [self._forward(chain, prefix + label, x) for label, chain in block.chains().items()]
-        shortcut = done[1][0] if len(done) > 1 else x
-        return add(done[0][0], shortcut), tuple(runs for _, runs in done)
-
-    def _backward(self, runs: list[_Run], dout: np.ndarray, found: dict[str, np.ndarray]) -> np.ndarray:
-        for run in reversed(runs):
-            found[run.name] = dout
-            if run.branches:
-                dxs = [self._backward(branch, dout, found) for branch in run.branches]
+                chains = place.step.chains().items()
+                dxs = [self._back(inner, f"{name}.{label}", dout, found) for label, inner in chains]
                 dout = add(dxs[0], dxs[1] if len(dxs) > 1 else dout)
             else:
-                dout, _ = run.place.step.gradients(dout, run.cache, frozenset(run.place.arrays))
+                dout = self._back_one(chain, place, name, dout)
         return dout
+
+    def _back_one(self, chain: Chain, place: Place, name: str, dout: np.ndarray) -> np.ndarray:
+        cache = self._caches[name]
+        try:
+            return chain.gradients_one(place, dout, cache, frozenset(place.arrays))[0]
+        except Exception as error:
+            if cache is not None and not place.step.chains():
+                raise
+            raise ValueError(
+                f"{self.where}: step {name!r}, {type(place.step).__name__}, has no gradient in test mode: its forward "
+                'must return a cache when mode is "test", too'
+            ) from error
+
+
+def _chain(chain: Chain, prefix: str, params: Params, x: np.ndarray) -> Run:
+    own = {name.removeprefix(prefix): array for name, array in params.items() if name.startswith(prefix)}
+    for place in chain.places:
+        name, cache = prefix + place.name, None
+        if type(place.step) is Residual:
+            x = yield from _block(place.step, f"{name}.", params, x)
+        else:
+            x, cache = chain.forward_one(place, x, own, "test")
+        yield Ran(name, x, cache)
+    return x
+
+
+def _block(block: Residual, prefix: str, params: Params, x: np.ndarray) -> Run:
+    outs = []
+    for label, inner in block.chains().items():
+        outs.append((yield from _chain(inner, prefix + label, params, x)))
+    return add(outs[0], outs[1] if len(outs) > 1 else x)
