@@ -99,6 +99,13 @@ def test_inside_of_a_block_both_branches_get_the_sums_gradient():
     assert not np.array_equal(grads["residual2.conv1"], grads["residual2"])
 
 
+def test_a_step_may_be_called_input():
+    net = Network([ReLU(name="input"), Affine(2)], (3,), dtype=np.float64, rng=0)
+    grads = Trace(net, -np.ones((1, 3))).gradients([[1.0, 0]])
+    np.testing.assert_array_equal(grads["input"], net.params["affine1.w"][:, :1].T)
+    np.testing.assert_array_equal(grads[INPUT], np.zeros((1, 3)))
+
+
 def test_frozen_parameters_make_no_difference():
     net = small()
     X = images_for(net)

@@ -18,8 +18,8 @@ from pellucid.models.network import Network
 from pellucid.models.residual import Residual
 from pellucid.models.step import Params
 
-INPUT = "input"
-"""Stands for what comes into the network among the gradients of a `Trace`."""
+INPUT = "(input)"
+"""Stands for what comes into the network among the gradients of a `Trace`; no step can have this name."""
 
 
 class Ran(NamedTuple):
@@ -96,7 +96,7 @@ class Trace:
         self._caches = {name: one.cache for name, one in ran.items()}
 
     def gradients(self, dscores: Any) -> dict[str, np.ndarray]:
-        """The gradient for what came in ("input") and for what each step gave, by its name.
+        """The gradient for what came in (`INPUT`) and for what each step gave, by its name.
 
         Parameters
         ----------
