@@ -10,7 +10,6 @@ from __future__ import annotations
 import argparse
 import hashlib
 import sys
-import tempfile
 import time
 from pathlib import Path
 from typing import Any
@@ -60,14 +59,13 @@ def code_of(notebook: Any) -> list[str]:
 
 
 def run(notebook: Any) -> list[tuple[list[Any], int]]:
-    """The results of each code cell and its number, run in an empty folder. Errors and warnings end it."""
+    """The results of each code cell and its number, run beside the page. Errors and warnings end it."""
     first = nbformat.v4.new_code_cell(SETTINGS.strip())
     strict = nbformat.v4.new_code_cell("import warnings\nwarnings.simplefilter('error')")
     last = nbformat.v4.new_code_cell("warnings.resetwarnings()")  # the kernel's own, when it ends, are not the page's
     whole = nbformat.v4.new_notebook(cells=[first, strict, *notebook.cells, last], metadata=METADATA)
-    with tempfile.TemporaryDirectory() as folder:
-        client = NotebookClient(whole, timeout=MOST_S, record_timing=False, resources={"metadata": {"path": folder}})
-        client.execute()
+    resources = {"metadata": {"path": str(HERE)}}  # where Jupyter runs them, too; they write nothing here
+    NotebookClient(whole, timeout=MOST_S, record_timing=False, resources=resources).execute()
     cells = [cell for cell in whole.cells[2:-1] if cell.cell_type == "code"]
     return [([_tidied(output) for output in cell.outputs], i) for i, cell in enumerate(cells, 1)]
 
