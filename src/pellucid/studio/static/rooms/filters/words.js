@@ -28,7 +28,7 @@ export const strings = {
     "filters.opening": "正在打开网络……",
     "filters.title": "{layer} 的滤波器",
     "filters.plain": "第一层的 {count} 个滤波器，各自拉伸到完整的亮度范围，一个方格是一个权重。",
-    "filters.through": "透过 {through} 看 {layer} 的 {count} 个滤波器（{through} 的滤波器是固定的）：不计中间的激活函数，两层合起来对像素邻域所做的事。",
+    "filters.through": "透过 {through}（它的滤波器是固定的）看 {layer} 的 {count} 个滤波器：不计中间的激活函数，两层合起来对像素邻域所做的事。",
     "filters.frozen": "{layer} 的 {count} 个滤波器。它们被冻结，训练不会改变它们。",
     "filters.grid": "并排的滤波器",
     "filters.slider": "训练的步数",

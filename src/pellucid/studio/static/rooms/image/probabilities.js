@@ -15,12 +15,12 @@ export function probabilities({ probabilities: all, label }, source) {
 
   show(FIRST);
   const [best] = all;
-  const verdict = label === null ? null : best.label === label ? "right" : "wrong";
+  const isRight = best.label === label;
   return h(
     "section",
     { class: "card probabilities", dataset: { test: "prediction", label: best.label, of: source.index ?? "file" } },
     h("h2", {}, t("image.says", { label: best.label })),
-    verdict && h("p", { class: ["badge", verdict === "right" ? "good" : "bad"] }, t(`image.${verdict}`, { label })),
+    label !== null && h("p", { class: ["badge", isRight ? "good" : "bad"] }, isRight ? t("image.right") : t("image.wrong", { label })),
     source.file && h("p", { class: "soft name" }, source.file.name),
     list,
     more,

@@ -73,6 +73,7 @@ export function append(rows) {
   pending.get(rows.id)?.push(rows);
   const known = metrics.get(rows.id);
   if (!known) return false;
+  if (rows.is_new) return true; // the file was rewritten: a run that was resumed, or replaced
   if (rows.is_new) return true; // the run was begun afresh, or cut back to its checkpoint
   const { steps, epochs } = known;
   const lastStep = steps.step.at(-1) ?? -1;
