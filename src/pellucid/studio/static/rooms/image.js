@@ -32,7 +32,9 @@ export async function mount(root, app) {
       const content = next.file ?? null;
       const options = { signal, contentType: next.file?.type || "application/octet-stream" };
       const result = await post(`${base}/look?${asked}`, content, options);
-      if (!signal.aborted) show(result);
+      if (signal.aborted) return;
+      show(result);
+      if (target) shown.querySelector('[data-test="why"]')?.focus(); // where whoever chose the class was
     } catch (error) {
       if (isAbort(error)) return;
       app.fail(error, { again: next.file ? null : () => look(next, target) });
