@@ -2,7 +2,7 @@
 import { h } from "../../lib/dom.js";
 import { t } from "../../lib/text.js";
 import { titleOf } from "./forward.js";
-import { channels, grid, isWide, named, outputs, sceneClass, sign, term, windowOf } from "./grid.js";
+import { channels, grid, isWide, joined, named, outputs, sceneClass, sign, term, windowOf } from "./grid.js";
 import { rotated } from "./rotated.js";
 
 export function backward({ walk, jump, channel, onChannel }) {
@@ -65,9 +65,9 @@ export function backward({ walk, jump, channel, onChannel }) {
     C > 1 && h("div", { class: "channels" }, h("span", { class: "soft" }, t("convolution.channel")), h("div", { class: "choice" }, choice.buttons)),
     h("div", { class: "row" }, dout.node, h("div", { class: "equation" }, name, sign("="), delta.node)),
     h("h3", {}, t("convolution.to_weights")),
-    h("div", { class: "row" }, x.node, sign("·δ"), forWeights.node, sign("→"), dw.node),
+    h("div", { class: "row" }, x.node, joined("·δ", forWeights.node), joined("→", dw.node)),
     h("h3", {}, t("convolution.to_input")),
-    h("div", { class: "row" }, w.node, sign("·δ"), forInput.node, sign("→"), dx.node),
+    h("div", { class: "row" }, w.node, joined("·δ", forInput.node), joined("→", dx.node)),
     P > 0 && h("p", { class: "soft how" }, t("convolution.padding_is_cut")),
     turned,
   );

@@ -1,7 +1,7 @@
 // Forward: window times filter, number by number; their sum, the bias, the output.
 import { fill, h } from "../../lib/dom.js";
 import { t } from "../../lib/text.js";
-import { channels, digits, grid, isWide, named, outputs, sceneClass, sign, term, windowOf } from "./grid.js";
+import { channels, digits, grid, isWide, joined, named, outputs, sceneClass, sign, term, windowOf } from "./grid.js";
 import { colourPicture, greyPictures } from "./picture.js";
 import { eachTap } from "./replay.js";
 
@@ -73,7 +73,7 @@ export function forward({ walk, example, jump, channel, onChannel }) {
     { class: sceneClass(sizes) },
     C > 1 && h("div", { class: "channels" }, h("span", { class: "soft" }, t("convolution.channel")), h("div", { class: "choice" }, choice.buttons)),
     pictures
-      ? [h("div", { class: "row" }, input.node, out.node), h("div", { class: "row" }, seen.node, sign("×"), filter.node, sign("="), products.node)]
+      ? [h("div", { class: "row" }, input.node, out.node), h("div", { class: "row" }, seen.node, joined("×", filter.node), joined("=", products.node))]
       : h("div", { class: "row" }, input.node, h("div", { class: "stack-of-two" }, filter.node, products.node)),
     h("div", { class: "sums" }, C > 1 && h("p", { class: "soft" }, t("convolution.over_channels"), " ", parts), equation),
     !pictures && out.node,

@@ -94,6 +94,11 @@ export function sign(text) {
   return h("span", { class: "sign", "aria-hidden": "true" }, text);
 }
 
+/** A sign and what comes after it, which stay together where a row is broken. */
+export function joined(text, ...after) {
+  return h("div", { class: "joined" }, sign(text), after);
+}
+
 /** A name in code, and what it is. */
 export function named(symbol, ...words) {
   return [h("b", { class: "mono", translate: "no" }, symbol), h("span", { class: "soft" }, ...words)];

@@ -2,7 +2,7 @@
 import { h } from "../../lib/dom.js";
 import { t } from "../../lib/text.js";
 import { titleOf } from "./forward.js";
-import { channels, grid, named, outputs, sceneClass, sign, term, windowOf } from "./grid.js";
+import { channels, grid, joined, named, outputs, sceneClass, sign, term, windowOf } from "./grid.js";
 
 export function poolForward({ walk, jump, channel, onChannel }) {
   const { arrays, sizes } = walk;
@@ -32,7 +32,7 @@ export function poolForward({ walk, jump, channel, onChannel }) {
     "div",
     { class: sceneClass(sizes) },
     sizes.C > 1 && scene.choice,
-    h("div", { class: "row" }, scene.x.node, sign("→"), h("div", { class: "stack-of-two" }, scene.window.node, h("div", { class: "equation" }, h("span", { class: "mono" }, "max"), sign("="), value.node))),
+    h("div", { class: "row" }, scene.x.node, joined("→", scene.window.node), joined("max =", value.node)),
     out.node,
   );
   return { node, show };
@@ -66,7 +66,7 @@ export function poolBackward({ walk, jump }) {
     "div",
     { class: sceneClass(sizes) },
     sizes.C > 1 && scene.choice,
-    h("div", { class: "row" }, scene.x.node, sign("→"), scene.window.node),
+    h("div", { class: "row" }, scene.x.node, joined("→", scene.window.node)),
     h("div", { class: "row" }, dout.node, h("div", { class: "equation" }, value.node, sign("→"), goes), dx.node),
   );
   return { node, show };

@@ -1,7 +1,7 @@
 // The gradient for the input as one convolution: padded upstream gradient by the filter turned by 180 degrees.
 import { fill, h } from "../../lib/dom.js";
 import { t } from "../../lib/text.js";
-import { digits, grid, named, sign } from "./grid.js";
+import { digits, grid, joined, named } from "./grid.js";
 
 export function rotated(walk) {
   const { arrays, sizes, symbols } = walk;
@@ -41,7 +41,7 @@ export function rotated(walk) {
     { class: "turned", dataset: { test: "rotated" } },
     h("h3", {}, t("convolution.as_convolution")),
     h("p", { class: "soft how" }, t("convolution.as_convolution_how")),
-    h("div", { class: "row" }, padded.node, sign("∗"), filter.node, sign("="), result.node),
+    h("div", { class: "row" }, padded.node, joined("∗", filter.node), joined("=", result.node)),
     spelled,
   );
 }
