@@ -1,0 +1,120 @@
+"""The documentation site: built without a warning, whole, in both languages, and with nothing from outside."""
+
+import importlib.util
+import json
+import re
+import subprocess
+import sys
+from html.parser import HTMLParser
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+import pytest
+
+pytest.importorskip("sphinx", reason="`make docs` installs what builds the site")
+pytest.importorskip("myst_nb", reason="`make docs` installs what builds the site")
+
+ROOT = Path(__file__).parents[2]
+SITE = ROOT / "build" / "docs"
+spec = importlib.util.spec_from_file_location("build", ROOT / "docs" / "build.py")
+build = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(build)
+
+ENGLISH_ONLY = {"hostile-files", "onnx-operators"}
+LANGUAGES = ("en", "zh-CN")
+LOADED = {"script": "src", "img": "src", "source": "src", "iframe": "src"}
+
+
+class Page(HTMLParser):
+    """What a page links to, what it loads, and the places in it that can be linked to."""
+
+    def __init__(self, file):
+        super().__init__()
+        self.links, self.loads, self.ids = [], [], set()
+        self.feed(file.read_text(encoding="utf-8"))
+
+    def handle_starttag(self, tag, attributes):
+        given = dict(attributes)
+        if "id" in given:
+            self.ids.add(given["id"])
+        if tag == "a" and given.get("href"):
+            self.links.append(given["href"])
+        if tag in LOADED and given.get(LOADED[tag]):
+            self.loads.append(given[LOADED[tag]])
+        if tag == "link" and given.get("rel") in ("stylesheet", "icon", "preload"):
+            self.loads.append(given["href"])
+
+
+@pytest.fixture(scope="module")
+def site():
+    done = subprocess.run([sys.executable, ROOT / "docs" / "build.py"], capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return {
+        file.relative_to(SITE).as_posix(): Page(file) for file in SITE.rglob("*.html") if "sources" not in file.parts
+    }
+
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+
+
+def test_every_link_leads_somewhere(site):
+    for name, page in site.items():
+        for link in page.links:
+            parts = urlsplit(link)
+            if parts.scheme in ("http", "https", "mailto"):
+                continue
+            target = (SITE / name).parent / unquote(parts.path) if parts.path else SITE / name
+            assert target.exists(), f"{name} links to {link}"
+            there = site.get(target.resolve().relative_to(SITE.resolve()).as_posix())
+            if parts.fragment and there is not None:
+                assert unquote(parts.fragment) in there.ids, f"{name} links to {link}"
+
+
+def test_nothing_is_loaded_from_elsewhere(site):
+    for name, page in site.items():
+        for address in page.loads:
+            assert not address.startswith(("http:", "https:", "//")), f"{name} loads {address}"
+    for style in SITE.rglob("*.css"):
+        assert not re.search(r"url\(\s*['\"]?(https?:)?//", style.read_text(encoding="utf-8", errors="replace")), style
+
+
+def test_both_languages_have_the_same_pages(site):
+    names = [{name.partition("/")[2] for name in site if name.startswith(f"{language}/")} for language in LANGUAGES]
+    assert names[0] == names[1]
+    for page in (ROOT / "docs").glob("*.md"):
+        stem = page.name.removesuffix(".md")
+        if not stem.endswith(build.CHINESE) and stem not in ENGLISH_ONLY:
+            assert page.with_name(f"{stem}{build.CHINESE}.md").exists(), stem
+
+
+def test_every_public_name_is_in_the_reference(site):
+    for package in build.PACKAGES:
+        ids = site[f"en/api/{package.rpartition('.')[2]}.html"].ids
+        for name in build.public_names(package):
+            assert f"{package}.{name}" in ids, f"{package}.{name}"
+
+
+def test_formulas_are_typeset_without_the_network(site):
+    page = (SITE / "en" / "tutorial" / "01-convolution.html").read_text(encoding="utf-8")
+    assert r"\frac{W - F + 2P}{S}" in page
+    scripts = [address for address in site["en/tutorial/01-convolution.html"].loads if "mathjax" in address.lower()]
+    assert scripts
+    for address in scripts:
+        assert (SITE / "en" / "tutorial" / urlsplit(address).path).exists()
+
+
+def test_the_notebooks_figures_are_there(site):
+    for language in LANGUAGES:
+        for file in (ROOT / "docs" / "tutorial").glob("0*-*.ipynb"):
+            if (build.CHINESE in file.name) != (language == "zh-CN"):
+                continue
+            drawn = file.read_text(encoding="utf-8").count('"image/png"')
+            page = site[f"{language}/tutorial/{file.name.replace(build.CHINESE, '').removesuffix('.ipynb')}.html"]
+            assert sum("_images" in address for address in page.loads) >= drawn > 0
+
+
+def test_chinese_words_can_be_searched_for(site):
+    text = (SITE / "zh-CN" / "searchindex.js").read_text(encoding="utf-8")
+    index = json.loads(text[text.index("{") : text.rindex("}") + 1])
+    for word in ("卷积", "步长", "梯度"):
+        assert word in index["terms"] or word in index["titleterms"], word
