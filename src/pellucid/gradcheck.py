@@ -32,7 +32,7 @@ loss so little that a closer look drowns in rounding. With 1, right networks wit
 
 
 def rel_error(x: Any, y: Any) -> float:
-    """The course's relative error: the largest |x - y| / max(1e-8, |x| + |y|) over all elements.
+    """The course's relative error: the largest ``|x - y| / max(1e-8, |x| + |y|)`` over all elements.
 
     Raises ValueError where the shapes differ or nothing is compared. A NaN anywhere makes the result NaN.
     """

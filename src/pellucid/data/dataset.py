@@ -87,11 +87,16 @@ def _sums_and_squares(where: str, images: ByteImages) -> tuple[np.ndarray, np.nd
 class Dataset:
     """Images and their classes, in parts.
 
-    X_train, X_test, X_val : ByteImages (N, C, H, W) without mean and scale; X_val and y_val are None where the data
-        have no validation part of their own.
-    y_train, y_test, y_val : int64 (N,), each the number of a class.
-    classes : the classes' names, in the order of their numbers.
-    skipped : the files that were left out because they are broken, each with the reason.
+    Attributes
+    ----------
+    X_train, X_test, X_val : ByteImages (N, C, H, W)
+        Without mean and scale; X_val and y_val are None where the data have no validation part of their own.
+    y_train, y_test, y_val : int64 (N,)
+        Each the number of a class.
+    classes : tuple of str
+        The classes' names, in the order of their numbers.
+    skipped : tuple
+        The files that were left out because they are broken, each with the reason.
     """
 
     name: str

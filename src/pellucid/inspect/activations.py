@@ -19,7 +19,7 @@ class Activation(NamedTuple):
     step: str
     """The step in a line."""
     out: np.ndarray
-    """(N, *out_shape)"""
+    """``(N, *out_shape)``"""
 
 
 def activations(network: Any, X: Any) -> list[Activation]:
@@ -29,7 +29,7 @@ def activations(network: Any, X: Any) -> list[Activation]:
     ----------
     network : Network
         Or one of the course's classes, whose steps then have the names that `as_network` gives them.
-    X : array (N, *input_shape)
+    X : array ``(N, *input_shape)``
         Few images: everything is kept.
 
     Returns

@@ -59,7 +59,7 @@ class Inference:
 
         Parameters
         ----------
-        X : array (N, *input_shape)
+        X : array ``(N, *input_shape)``
 
         Returns
         -------

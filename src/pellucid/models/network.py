@@ -153,13 +153,13 @@ class Network:
 
         Parameters
         ----------
-        X : array (N, *input_shape)
+        X : array ``(N, *input_shape)``
         y : array, optional
             What ``loss_function`` compares the scores with: integer labels (N,).
 
         Returns
         -------
-        scores : array (N, *output_shape)
+        scores : array ``(N, *output_shape)``
             Where ``y`` is None: in test mode, with the running statistics and without dropout.
         loss, grads : scalar, dict
             Otherwise, in train mode; ``grads`` has a gradient for each of ``params`` that is not frozen. Running

@@ -28,7 +28,7 @@ class Ran(NamedTuple):
     name: str
     """In full: "conv1", "residual1.conv1"."""
     out: np.ndarray
-    """(N, *out_shape)"""
+    """``(N, *out_shape)``"""
     cache: Any
     """For its backward pass; a residual block's is None, since its steps run one by one."""
 
@@ -44,7 +44,7 @@ def running(network: Network, X: np.ndarray) -> Run:
     Parameters
     ----------
     network : Network
-    X : array (N, *input_shape)
+    X : array ``(N, *input_shape)``
         As `Network.checked_input` returns it.
     """
     return _chain(network.chain, "", network.params, X)
@@ -69,15 +69,15 @@ class Trace:
     ----------
     network : Network
         Or one of the course's classes.
-    X : array (N, *input_shape)
+    X : array ``(N, *input_shape)``
     where : str
         Who asks, for errors.
 
     Attributes
     ----------
-    outputs : dict of arrays (N, *out_shape), by the step's full name
+    outputs : dict of arrays ``(N, *out_shape)``, by the step's full name
         In the order of `Network.places`: a residual block, then the steps in it ("residual1.conv1").
-    scores : array (N, *output_shape)
+    scores : array ``(N, *output_shape)``
         What the last step gave.
 
     Raises

@@ -94,7 +94,7 @@ class Model:
         ----------
         images : path, bytes, Pillow image, array, or several of them
             Pictures: files, their content, Pillow images, or uint8 arrays with channels last, all of any size.
-            Ready-made input: a floating array (N, *input_shape), or anything like one that is indexed by the image.
+            Ready-made input: a floating array ``(N, *input_shape)``, or anything like one that is indexed by the image.
         views : bool
             The mean over the views that the model was evaluated with, which takes as many times as long.
 
