@@ -1,8 +1,8 @@
 """The documentation site: `make docs`, or `python docs/build.py`.
 
 The pages are the files of docs/, the notebooks of docs/tutorial/, ARCHITECTURE.md and CONTRIBUTING.md, and a reference
-of the public names. They are gathered in build/docs/sources, once for each language and under the same names in both, so
-that a page's twin is where the page is; pages that have no Chinese twin stand there in English. Sphinx makes
+of the public names. They are gathered in build/docs/sources, once for each language and under the same names in both,
+so that a page's twin is where the page is; pages that have no Chinese twin stand there in English. Sphinx makes
 build/docs/en and build/docs/zh-CN of them. Any warning fails the build.
 """
 
