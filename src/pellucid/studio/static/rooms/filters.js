@@ -8,17 +8,32 @@ import { strongest } from "./filters/strongest.js";
 export { strings } from "./filters/words.js";
 export const needsItem = true;
 
-const AGAIN_S = 5; // a film that is being made has new frames by then
+const AGAIN_S = 4; // a film that is being made has new frames by then
 
 export async function mount(root, app) {
-  const base = `/api/items/${encodeURIComponent(app.item.id)}`;
+  const { id, kind } = app.item;
+  const base = `/api/items/${encodeURIComponent(id)}`;
+  const { signal } = app;
   const [first, later] = [h("section", { class: "card film" }), h("section", { class: "card strongest" })];
   let shown = null;
   let timer = null;
+  let state = app.item.state;
+
+  /** The film, and the steps with their loss: without the loss where nobody wrote it down. */
+  async function told() {
+    const steps = kind === "run" ? get(`/api/runs/${encodeURIComponent(id)}/metrics`, { signal }).catch(() => null) : null;
+    const [about, metrics] = await Promise.all([get(`${base}/film`, { signal }), steps]);
+    return { ...about, losses: metrics?.steps ?? null };
+  }
+
+  function growing() {
+    return state === "running" || state === "stopping";
+  }
 
   async function grow() {
+    clearTimeout(timer);
     try {
-      shown?.take(await get(`${base}/film`, { signal: app.signal }));
+      if (!document.hidden) shown?.take(await told());
     } catch (error) {
       if (!isAbort(error)) app.fail(error);
     }
@@ -26,25 +41,30 @@ export async function mount(root, app) {
   }
 
   function again() {
-    const growing = app.item?.state === "running" || app.item?.state === "stopping";
-    timer = growing && !app.signal.aborted ? setTimeout(grow, 1000 * AGAIN_S) : null;
+    clearTimeout(timer);
+    timer = growing() && !signal.aborted ? setTimeout(grow, 1000 * AGAIN_S) : null;
   }
+
+  app.onItems(() => {
+    const before = state;
+    state = app.item?.state ?? null;
+    if (before !== state && state !== "gone" && state !== null) grow(); // begun again, or the last frames of one that ended
+  });
 
   fill(root, first, later);
   fill(first, h("p", { class: "empty" }, t("filters.opening")));
   try {
-    const [network, told] = await Promise.all([
-      get(`${base}/network`, { signal: app.signal }),
-      get(`${base}/film`, { signal: app.signal }),
-    ]);
-    shown = film(first, { base, told });
-    strongest(later, { base, app, network });
+    const network = await get(`${base}/network`, { signal });
+    const about = await told();
+    shown = film(first, { base, app, network, told: about });
+    await strongest(later, { base, app, network, frozen: about.through });
     again();
   } catch (error) {
+    if (!isAbort(error) && !shown) fill(first, h("p", { class: "empty" }, t("filters.nothing")));
     app.fail(error);
   }
   return () => {
     clearTimeout(timer);
-    shown?.stop();
+    shown?.end();
   };
 }

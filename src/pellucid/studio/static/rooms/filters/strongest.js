@@ -1,85 +1,91 @@
-// For each filter of a layer, the test images that it answers to most, with the part of them that it saw.
-import { isAbort, job, url } from "../../lib/api.js";
+// For each filter of a layer, the test images that it answers to most: asked for, waited for, shown.
+import { get, isAbort, job } from "../../lib/api.js";
 import { fill, h } from "../../lib/dom.js";
 import { number, t } from "../../lib/text.js";
-import { sheetUrl, tile } from "../../lib/tiles.js";
+import { rows } from "./rows.js";
 
 const TOP = 9;
-const ROWS = 16; // filters at once, so that a layer of 512 does not choke the page
-const SIDE = 64;
+const KEPT = 12; // results, so that another language or a way back costs no second walk over the images
+const results = new Map();
+const chosen = new Map(); // item → layer that was looked at last
 
-export function strongest(root, { base, app, network }) {
+export async function strongest(root, { base, app, network, frozen }) {
+  const { id } = app.item;
   const layers = network.layers.filter(({ filters }) => filters > 0);
-  const content = h("div", { class: "rows" });
+  const title = h("h2", {}, t("filters.strongest"));
   if (!network.images || !layers.length) {
-    fill(root, h("h2", {}, t("filters.strongest")), h("p", { class: "empty" }, t(layers.length ? "filters.no_images" : "filters.no_layers")));
+    fill(root, title, h("p", { class: "empty" }, t(layers.length ? "filters.no_images" : "filters.no_layers")));
     return;
   }
-  let stop = null;
-  const choose = h(
-    "select",
-    { "aria-label": t("filters.layer"), dataset: { test: "layer-choice" }, onchange: ask },
-    layers.map(({ name, filters, frozen }) => h("option", { value: name }, `${name} (${filters}${frozen ? `, ${t("filters.is_frozen")}` : ""})`)),
-  );
-  const go = h("button", { type: "button", class: "main", dataset: { test: "ask" }, onclick: ask }, t("filters.ask"));
-  const bar = h("div", { class: "bar" }, h("label", {}, t("filters.layer"), choose), go);
-  fill(root, h("h2", {}, t("filters.strongest")), h("p", { class: "soft how" }, t("filters.strongest_how")), bar, content);
-  const later = layers.find(({ frozen }, at) => at > 0 && !frozen);
-  if (later) choose.value = later.name;
+  const isFrozen = (layer) => layer.frozen || layer.name === frozen;
+  const names = layers.map((layer) => h("option", { value: layer.name }, nameOf(layer, isFrozen(layer))));
+  const choose = h("select", { dataset: { test: "layer-choice" }, onchange: () => show({ ask: true }) }, names);
+  const go = h("button", { type: "button", class: "main", dataset: { test: "ask" }, onclick: () => show({ ask: true }) }, t("filters.ask"));
+  const content = h("div", { class: "content" });
+  const usual = layers.find((layer, at) => at > 0 && !isFrozen(layer)) ?? layers[0];
+  choose.value = layers.some(({ name }) => name === chosen.get(id)) ? chosen.get(id) : usual.name;
+  let stop = null; // ends what is under way when another layer is chosen
 
-  async function ask() {
+  /** What is known of the layer; with `ask`, finds out. */
+  async function show({ ask }) {
     stop?.abort();
     stop = new AbortController();
     const signal = AbortSignal.any([stop.signal, app.signal]);
-    const bar = h("progress", { max: 1, "aria-label": t("filters.working") });
-    const words = h("p", { class: "soft", role: "status" }, t("filters.working"));
-    fill(content, h("div", { dataset: { test: "working" } }, words, bar));
-    go.hidden = true;
+    const layer = choose.value;
+    chosen.set(id, layer);
     try {
-      const asked = new URLSearchParams({ layer: choose.value, top: TOP });
-      const onProgress = ({ done, total }) => (bar.value = total ? done / total : 0);
-      rows(await job(`${base}/strongest?${asked}`, { signal, onProgress }));
+      const { stamp } = ask ? await get(`${base}/network`, { signal }) : network; // the weights may have changed since
+      const key = JSON.stringify([id, stamp, layer]);
+      go.hidden = ask || results.has(key);
+      if (!results.has(key)) {
+        fill(content);
+        if (!ask) return;
+        const wait = waiting(cancel);
+        fill(content, wait.node);
+        const asked = new URLSearchParams({ layer, top: TOP });
+        keep(key, await job(`${base}/strongest?${asked}`, { signal, onProgress: wait.progress }));
+      }
+      fill(content, rows(results.get(key), { base, id, stamp, size: network.input.slice(1) }));
     } catch (error) {
       if (isAbort(error)) return;
-      fill(content);
-      go.hidden = false;
-      app.fail(error, { again: ask });
+      cancel();
+      app.fail(error, { again: () => show({ ask: true }) });
     }
   }
 
-  function rows({ layer, examined, filters }) {
-    const list = h("ul", { class: "filters" });
-    const more = h("button", { type: "button", class: "more", onclick: next }, t("filters.more"));
-    let shown = 0;
-
-    function next() {
-      list.append(...filters.slice(shown, shown + ROWS).map((each) => row(each, layer)));
-      shown += ROWS;
-      more.hidden = shown >= filters.length;
-    }
-
-    fill(content, h("p", { class: "soft" }, t("filters.examined", { count: number(examined) })), list, more);
-    next();
+  function cancel() {
+    stop?.abort();
+    fill(content);
+    go.hidden = false;
+    if (document.activeElement === document.body) go.focus(); // the button that was pressed is gone
   }
 
-  function row({ filter, answers }, layer) {
-    const asked = new URLSearchParams({ layer, filter, stamp: network.stamp });
-    const [, height, width] = network.input;
-    const scale = width >= SIDE ? SIDE / width : Math.round(SIDE / width);
-    const sheet = sheetUrl(app.item.id, answers.map(({ image }) => image));
-    const tiles = answers.map((each, index) => answer(each, tile(sheet, { cell: [height, width], index, scale }), scale));
-    return h(
-      "li",
-      { dataset: { test: "strongest", filter } },
-      h("figure", {}, h("img", { class: "weights", alt: t("filters.filter", { filter }), src: url(`${base}/filter.png?${asked}`) }), h("figcaption", { class: "soft" }, filter)),
-      h("div", { class: "answers" }, tiles),
-    );
+  fill(root, title, h("p", { class: "soft how" }, t("filters.strongest_how")), h("div", { class: "bar" }, h("label", {}, t("filters.layer"), choose), go), content);
+  await show({ ask: false });
+}
+
+function nameOf({ name, filters }, isFrozen) {
+  const count = t("filters.count", { count: filters });
+  return `${name} (${isFrozen ? `${count}, ${t("filters.is_frozen")}` : count})`;
+}
+
+function keep(key, result) {
+  results.set(key, result);
+  if (results.size > KEPT) results.delete(results.keys().next().value);
+}
+
+function waiting(cancel) {
+  const words = h("p", { role: "status" }, t("filters.working"));
+  const bar = h("progress", { max: 1, "aria-label": t("filters.working") });
+  const button = h("button", { type: "button", class: "small", dataset: { test: "cancel" }, onclick: cancel }, t("filters.cancel"));
+  let said = 0; // a status line that changes all the time cannot be listened to
+
+  function progress({ done, total }) {
+    bar.value = total ? done / total : 0;
+    if (performance.now() - said < 500) return;
+    said = performance.now();
+    fill(words, t("filters.working_of", { done: number(done), total: number(total) }));
   }
 
-  function answer({ image, label, value, box: [y0, x0, y1, x1] }, picture, scale) {
-    const frame = h("span", { class: "box", style: { left: `${x0 * scale}px`, top: `${y0 * scale}px`, width: `${(x1 - x0) * scale}px`, height: `${(y1 - y0) * scale}px` } });
-    const words = t("filters.answer", { image, label, value: number(value) });
-    const place = `#/image/${encodeURIComponent(app.item.id)}/${image}`;
-    return h("a", { class: "answer", href: place, title: words, "aria-label": words, dataset: { test: "answer", image, value } }, h("span", { class: "framed" }, picture, frame), h("span", { class: "soft" }, label));
-  }
+  return { node: h("div", { class: "waiting", dataset: { test: "working" } }, h("div", { class: "told" }, words, button), bar), progress };
 }

@@ -1,57 +1,63 @@
 // The image as the network reads it, and over it what speaks for a class.
-import { h } from "../../lib/dom.js";
+import { fill, h } from "../../lib/dom.js";
 import { remember, remembered } from "../../lib/memory.js";
 import { t } from "../../lib/text.js";
 
-const OVERLAYS = ["none", "saliency", "grad_cam"];
-const USUAL_OPACITY = "0.75";
+const OVERLAYS = ["saliency", "grad_cam"];
+const USUAL_OPACITY = 0.8;
+const LARGE = 160; // pixels from which on an image is not shown as squares
 
-export function attention(result, classes, again) {
-  const there = OVERLAYS.filter((name) => name === "none" || result[name]);
-  const kept = remembered("overlay");
-  let chosen = there.includes(kept) ? kept : "none";
-  const heat = h("img", { class: "heat", alt: "", dataset: { test: "heat" } });
-  const how = h("p", { class: "soft how" });
-  const opacity = h("input", {
-    type: "range", min: 0, max: 1, step: 0.05, value: remembered("opacity") ?? USUAL_OPACITY, "aria-label": t("image.opacity"),
-    dataset: { test: "opacity" },
-    oninput: () => {
-      remember("opacity", opacity.value);
-      show();
-    },
-  });
+export function attention(first, { network, speakFor }) {
+  let result = first;
+  const [, height, width] = network.input;
+  const image = (name) => h("img", { class: name, src: first.input, alt: "", dataset: { test: name } });
+  const stack = (...pictures) => h("div", { class: ["stack", width < LARGE && "squares"], style: { aspectRatio: `${width} / ${height}` } }, pictures);
+  const heats = OVERLAYS.filter((name) => first[name]).map(heat);
+  const why = h("select", { value: first.target, dataset: { test: "why" }, onchange: () => speakFor(why.value) }, network.classes.map((name) => h("option", { value: name }, name)));
+  const opacity = h("input", { type: "range", min: 0, max: 1, step: 0.05, value: kept(), dataset: { test: "opacity" }, oninput: () => (remember("opacity", opacity.value), cover()) });
 
-  function show() {
-    heat.hidden = opacity.hidden = chosen === "none";
-    if (chosen !== "none") heat.src = result[chosen];
-    heat.style.opacity = opacity.value;
-    how.textContent = t(`image.how_${chosen}`, { target: result.target, layer: result.grad_cam_layer ?? "" });
+  function heat(name) {
+    const over = h("img", { class: "heat", alt: "", dataset: { test: name } });
+    const how = h("span", { class: "soft" });
+    const figure = h("figure", {}, stack(image("under"), over), h("figcaption", {}, h("b", {}, t(`image.overlay_${name}`)), how));
+    return { name, over, how, figure };
   }
 
-  const options = there.map((name) => {
-    const choose = () => {
-      chosen = name;
-      remember("overlay", name);
-      show();
-    };
-    const input = h("input", { type: "radio", name: "overlay", value: name, checked: name === chosen, onchange: choose });
-    return h("label", { dataset: { test: `overlay-${name}` } }, input, t(`image.overlay_${name}`));
-  });
-  const why = h(
-    "select",
-    { value: result.target, "aria-label": t("image.why"), dataset: { test: "why" }, onchange: () => again(why.value) },
-    classes.map((name) => h("option", { value: name }, name)),
-  );
-  why.value = result.target;
-  show();
-  return h(
+  function cover() {
+    for (const { over } of heats) over.style.opacity = opacity.value;
+  }
+
+  /** What the network says about another class. */
+  function take(next) {
+    result = next;
+    why.value = result.target;
+    for (const { name, over, how } of heats) {
+      over.src = result[name];
+      over.dataset.target = result.target;
+      fill(how, t(`image.how_${name}`, { target: result.target, layer: result.grad_cam_layer ?? "" }));
+      over.alt = how.textContent;
+    }
+  }
+
+  take(first);
+  cover();
+  const seen = image("input");
+  seen.alt = t("image.seen");
+  const node = h(
     "section",
-    { class: "card attention" },
-    h("h2", {}, t("image.seen")),
-    h("div", { class: "stack" }, h("img", { class: "input", src: result.input, alt: t("image.seen"), dataset: { test: "input" } }), heat),
-    h("div", { class: "choice", role: "radiogroup", "aria-label": t("image.overlay") }, options),
-    h("label", { class: "why" }, t("image.why"), why),
-    opacity,
-    how,
+    { class: "card attention", "aria-label": t("image.seen") },
+    h(
+      "div",
+      { class: "pictures" },
+      h("figure", {}, stack(seen), h("figcaption", {}, h("b", {}, t("image.seen")), h("span", { class: "soft" }, t("image.how_none", { width, height })))),
+      heats.map(({ figure }) => figure),
+    ),
+    h("div", { class: "bar" }, h("label", {}, t("image.why"), why), h("label", {}, t("image.opacity"), opacity)),
   );
+  return { node, take, target: () => result.target };
+}
+
+function kept() {
+  const value = Number(remembered("opacity") ?? USUAL_OPACITY);
+  return value >= 0 && value <= 1 ? value : USUAL_OPACITY;
 }

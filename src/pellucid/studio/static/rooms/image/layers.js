@@ -1,57 +1,104 @@
-// Every layer's answer to the image: maps as pictures side by side, vectors as bars.
+// Every layer's answer to the image, in order: maps as pictures, numbers as bars; and a way to each.
 import { h } from "../../lib/dom.js";
 import { number, t } from "../../lib/text.js";
 import { tile } from "../../lib/tiles.js";
+import { arrows } from "./arrows.js";
 import { enlarged } from "./enlarged.js";
+import { vector } from "./vector.js";
 
-const MAP_SIDE = 62; // CSS pixels that a map is about wide
-const MOST_BARS = 200;
+const SIDE = 62; // CSS pixels that a map is about wide
+const FIRST = 30; // maps of a layer that are shown before one asks for all
+const FEW = 36; // that are all shown
 
 export function layers(result, { base, network }) {
-  const known = new Map(network.layers.map((layer) => [layer.name, layer]));
-  const dialog = enlarged({ base, network, known });
-  const parts = result.layers.map((layer) => (layer.sheet ? maps(layer, dialog) : vector(layer, network.classes)));
-  return h("section", { class: "layers", "aria-label": t("image.layers") }, h("h2", {}, t("image.layers")), h("p", { class: "soft how" }, t("image.layers_how")), parts, dialog.node);
+  const dialog = enlarged({ base, network, image: result.input });
+  const cards = result.layers.map((layer) => card(layer, { dialog, network }));
+  const { node: path, end } = way(result.layers, cards);
+  const node = h(
+    "section",
+    { class: "layers", "aria-label": t("image.layers") },
+    h("div", {}, h("h2", {}, t("image.layers")), h("p", { class: "soft how" }, t("image.layers_how"))),
+    path,
+    cards,
+    dialog.node,
+  );
+  return { node, end };
 }
 
-function heading(layer) {
-  return [h("h3", {}, layer.name), h("span", { class: "soft mono step" }, layer.step), h("span", { class: "soft" }, layer.shape.join(" × "))];
+function card(layer, { dialog, network }) {
+  const signed = layer.low < 0;
+  const legend = layer.sheet && h("span", { class: "soft range" }, h("span", { class: ["scale", signed ? "signed" : "grey"] }), t("image.range", { low: number(layer.low), high: number(layer.high) }));
+  return h(
+    "article",
+    { class: "card layer", tabindex: "-1", "aria-label": layer.name, dataset: { test: "layer", layer: layer.name } },
+    h("header", {}, h("h3", {}, layer.name), h("span", { class: "soft mono step" }, layer.step), h("span", { class: "soft shape" }, layer.shape.join(" × ")), legend),
+    layer.sheet ? maps(layer, dialog) : vector(layer, network.classes),
+  );
 }
 
 function maps(layer, dialog) {
-  const [height, width] = layer.cell;
-  const scale = MAP_SIDE / width;
-  const buttons = Array.from({ length: layer.shown }, (_, index) => {
-    const name = t("image.map", { index, layer: layer.name });
-    return h(
-      "button",
-      { type: "button", class: "map", title: name, "aria-label": name, dataset: { test: "map", layer: layer.name, index }, onclick: () => dialog.open(layer, index) },
-      tile(layer.sheet, { columns: layer.columns, cell: layer.cell, index, scale }),
-    );
-  });
-  const rest = layer.shape[0] - layer.shown;
+  const width = layer.cell[1];
+  const scale = width >= SIDE ? SIDE / width : Math.round(SIDE / width);
+  const list = h("div", { class: "maps", role: "group", "aria-label": t("image.maps", { layer: layer.name }), style: { "--side": `${width * scale}px` } });
+  const settle = arrows(list);
+  const all = h("button", { type: "button", class: "small more", dataset: { test: "all-maps" }, onclick: () => add(layer.shown, true) }, t("image.all_maps", { count: layer.shown }));
+  const rest = h("p", { class: "soft rest" }, t("image.not_shown", { count: number(layer.shape[0] - layer.shown) }));
+
+  function add(until, focus) {
+    const from = list.children.length;
+    for (let index = from; index < until; index += 1) list.append(map(layer, index, scale, dialog));
+    all.hidden = until >= layer.shown;
+    rest.hidden = !all.hidden || layer.shown >= layer.shape[0];
+    settle(list.children[focus ? from : 0]);
+    if (focus) list.children[from].focus();
+  }
+
+  add(layer.shown > FEW ? FIRST : layer.shown, false);
+  return [list, all, rest];
+}
+
+function map(layer, index, scale, dialog) {
+  const name = t("image.map", { index, layer: layer.name });
   return h(
-    "article",
-    { class: "card layer", dataset: { test: "layer", layer: layer.name } },
-    h("header", {}, heading(layer), h("span", { class: "soft range" }, t("image.range", { low: number(layer.low), high: number(layer.high) }))),
-    h("div", { class: "maps" }, buttons),
-    rest > 0 && h("p", { class: "soft" }, t("image.not_shown", { count: rest })),
+    "button",
+    { type: "button", class: "map", title: name, "aria-label": name, dataset: { test: "map", layer: layer.name, index }, onclick: () => dialog.open(layer, index) },
+    tile(layer.sheet, { columns: layer.columns, cell: layer.cell, index, scale }),
   );
 }
 
-function vector(layer, classes) {
-  const values = layer.values.slice(0, MOST_BARS);
-  const most = Math.max(1e-30, ...values.map(Math.abs));
-  const named = values.length === classes.length;
-  const bars = values.map((value, index) => {
-    const name = `${named ? classes[index] : index}: ${number(value)}`;
-    return h("span", { class: value < 0 ? "below" : "above", title: name, style: { "--size": Math.abs(value) / most } });
-  });
-  return h(
-    "article",
-    { class: "card layer", dataset: { test: "layer", layer: layer.name } },
-    h("header", {}, heading(layer)),
-    h("div", { class: "vector", role: "img", "aria-label": t("image.vector", { layer: layer.name, count: values.length }) }, bars),
-    layer.values.length > values.length && h("p", { class: "soft" }, t("image.not_shown", { count: layer.values.length - values.length })),
+/** The layers' names in a row that stays in sight; the one that is looked at is marked. */
+function way(all, cards) {
+  const list = h("div", { class: "links", role: "group" });
+  const settle = arrows(list);
+  const links = cards.map((target, at) => h("button", { type: "button", class: "link", dataset: { test: "to-layer", layer: all[at].name }, onclick: () => go(target) }, all[at].name));
+  const seen = new Set();
+  let chosen = null; // the card that was gone to, which need not be the uppermost: the last ones cannot be
+
+  function go(target) {
+    chosen = target;
+    target.scrollIntoView({ block: "start" });
+    target.focus({ preventScroll: true });
+    mark();
+  }
+
+  function mark() {
+    const at = chosen ? cards.indexOf(chosen) : cards.findIndex((each) => seen.has(each));
+    links.forEach((link, place) => (place === at ? link.setAttribute("aria-current", "true") : link.removeAttribute("aria-current")));
+    if (at >= 0) list.scrollLeft = links[at].offsetLeft - list.clientWidth / 3;
+  }
+
+  const observer = new IntersectionObserver(
+    (entries) => {
+      for (const { target, isIntersecting } of entries) {
+        seen[isIntersecting ? "add" : "delete"](target);
+        if (target === chosen && !isIntersecting) chosen = null;
+      }
+      mark();
+    },
+    { rootMargin: "-140px 0px 0px 0px" },
   );
+  for (const each of cards) observer.observe(each);
+  list.append(...links);
+  settle();
+  return { node: h("nav", { class: "path", "aria-label": t("image.path") }, list), end: () => observer.disconnect() };
 }

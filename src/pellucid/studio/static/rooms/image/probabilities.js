@@ -4,35 +4,50 @@ import { percent, t } from "../../lib/text.js";
 
 const FIRST = 5;
 
-export function probabilities({ probabilities: all, label }, source) {
+export function probabilities({ probabilities: all, label, target }, { source, speakFor }) {
+  const [best] = all;
   const list = h("ol", { class: "bars" });
-  const more = h("button", { type: "button", class: "small more", dataset: { test: "all" }, onclick: () => show(all.length) }, t("image.all", { count: all.length }));
+  const more = h("button", { type: "button", class: "small more", dataset: { test: "all" }, onclick: () => (show(all.length), list.children[FIRST].firstChild.focus()) }, t("image.all", { count: all.length }));
+  let chosen = target;
 
   function show(count) {
-    fill(list, all.slice(0, count).map((each) => bar(each, label)));
+    fill(list, all.slice(0, count).map((each) => bar(each, label, speakFor)));
     more.hidden = count >= all.length;
+    mark(chosen);
+  }
+
+  /** The class whose reasons are shown. */
+  function mark(name) {
+    chosen = name;
+    for (const item of list.children) item.firstChild.setAttribute("aria-pressed", item.dataset.label === name);
   }
 
   show(FIRST);
-  const [best] = all;
-  const isRight = best.label === label;
-  return h(
+  const right = best.label === label;
+  const verdict = label !== null && h("span", { class: ["badge", right ? "good" : "bad"], dataset: { test: "verdict" } }, right ? t("image.right") : t("image.wrong", { label }));
+  const node = h(
     "section",
     { class: "card probabilities", dataset: { test: "prediction", label: best.label, of: source.index ?? "file" } },
-    h("h2", {}, t("image.says", { label: best.label })),
-    label !== null && h("p", { class: ["badge", isRight ? "good" : "bad"] }, isRight ? t("image.right") : t("image.wrong", { label })),
-    source.file && h("p", { class: "soft name" }, source.file.name),
+    h("p", { class: "soft name" }, source.file ? source.file.name || t("image.pasted") : t("image.test_image", { index: source.index })),
+    h("h2", { role: "status" }, h("span", { class: "hidden-text" }, t("image.says")), " ", h("span", { class: "label" }, best.label), " ", verdict),
     list,
+    h("p", { class: "soft how" }, t("image.press")),
     more,
   );
+  return { node, mark };
 }
 
-function bar({ label, probability }, truth) {
+function bar({ label, probability }, truth, speakFor) {
+  const isTrue = label === truth;
   return h(
     "li",
-    { class: label === truth && "truth", dataset: { test: "probability", label, value: probability } },
-    h("span", { class: "name" }, label, label === truth && h("span", { class: "soft" }, ` ${t("image.truth")}`)),
-    h("span", { class: "track" }, h("span", { class: "filled", style: { width: `${100 * probability}%` } })),
-    h("span", { class: "value" }, percent(probability)),
+    { dataset: { test: "probability", label, value: probability } },
+    h(
+      "button",
+      { type: "button", class: "row", title: t("image.why_it", { label }), onclick: () => speakFor(label) },
+      h("span", { class: "name" }, label, isTrue && h("span", { class: "truth", title: t("image.truth") }, " ✓", h("span", { class: "hidden-text" }, t("image.truth")))),
+      h("span", { class: "track" }, h("span", { class: "filled", style: { width: `${100 * probability}%` } })),
+      h("span", { class: "value" }, percent(probability)),
+    ),
   );
 }
