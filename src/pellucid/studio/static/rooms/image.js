@@ -16,6 +16,7 @@ export async function mount(root, app) {
   const { id } = app.item;
   const base = `/api/items/${encodeURIComponent(id)}`;
   const shown = h("div", { class: "shown" });
+  const said = h("p", { class: "hidden-text", role: "status" }); // for those who do not see it change
   let stop = null; // ends what is under way when something else is asked for
   let source = null; // {index} of a test image, or {file}
   let parts = null; // what shows it
@@ -73,11 +74,12 @@ export async function mount(root, app) {
       attention: attention(result, { network, speakFor }),
       layers: layers(result, { base, network }),
     };
+    fill(said, t("image.says", { label: result.probabilities[0].label }));
     fill(shown, h("div", { class: "first" }, parts.attention.node, parts.bars.node), parts.layers.node);
   }
 
   const pick = chooser({ base, app, look });
-  fill(root, pick.node, shown);
+  fill(root, pick.node, said, shown);
   fill(shown, h("p", { class: "empty" }, t("image.opening")));
   try {
     network = await get(`${base}/network`, { signal: app.signal });

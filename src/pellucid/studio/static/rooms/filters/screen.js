@@ -4,7 +4,8 @@ import { h } from "../../lib/dom.js";
 const GAP = 6; // CSS pixels between filters
 const MOST_HIGH = 400; // CSS pixels
 const SHARE = 0.5; // of the window's height, at most
-const LARGEST = 28; // CSS pixels a weight
+const LARGEST = 36; // CSS pixels a weight
+const ASPECT = 2; // width to height
 
 export function screen(label) {
   const canvas = h("canvas", { class: "mosaic", role: "img", "aria-label": label, dataset: { test: "frame" } });
@@ -46,7 +47,8 @@ export function screen(label) {
   return { node, canvas, show, end: () => observer.disconnect() };
 }
 
-/** The columns with which the cells become largest; of equal ones those that leave the fewest places empty. */
+/** The columns with which the cells become largest; of equal ones those that leave the fewest places empty, and then
+ *  those that lie as a screen does. */
 function arranged(count, [height, across], width, high) {
   let best = null;
   for (let columns = 1; columns <= count; columns += 1) {
@@ -54,7 +56,9 @@ function arranged(count, [height, across], width, high) {
     const room = Math.min((width - (columns - 1) * GAP) / (columns * across), (high - (rows - 1) * GAP) / (rows * height));
     const scale = room >= 1 ? Math.min(LARGEST, Math.floor(room)) : Math.max(room, 1 / Math.max(height, across));
     const empty = rows * columns - count;
-    if (!best || scale > best.scale || (scale === best.scale && empty < best.empty)) best = { columns, rows, scale, empty };
+    const off = Math.abs(Math.log((columns * across) / (rows * height) / ASPECT));
+    const better = !best || scale - best.scale || best.empty - empty || best.off - off;
+    if (better === true || better > 0) best = { columns, rows, scale, empty, off };
   }
   return best;
 }

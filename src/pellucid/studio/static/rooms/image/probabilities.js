@@ -29,7 +29,7 @@ export function probabilities({ probabilities: all, label, target }, { source, s
     "section",
     { class: "card probabilities", dataset: { test: "prediction", label: best.label, of: source.index ?? "file" } },
     h("p", { class: "soft name" }, source.file ? source.file.name || t("image.pasted") : t("image.test_image", { index: source.index })),
-    h("h2", { role: "status" }, h("span", { class: "hidden-text" }, t("image.says")), " ", h("span", { class: "label" }, best.label), " ", verdict),
+    h("h2", {}, h("span", { class: "label" }, best.label), " ", verdict),
     list,
     h("p", { class: "soft how" }, t("image.press")),
     more,
