@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from pellucid import recipes
-from pellucid.data import ByteImages, open_dataset
+from pellucid.data import ByteImages, Dataset, open_dataset
 from pellucid.runs.folder import RunFolder
-from pellucid.runs.opening import model_of_run, open_data
+from pellucid.runs.opening import model_of, open_data, saved_weights, trained
+from pellucid.runs.settings import Settings
 from pellucid.runs.start import recorded_settings
 from pellucid.shipping import Model, load_model
 
@@ -60,11 +61,11 @@ class Opened:
 
 
 class Shelf:
-    """What is open. A file that has changed since is opened again."""
+    """What is open. Weights that have changed since are read again; the data of a run stay."""
 
     def __init__(self) -> None:
         self._opened: dict[tuple[str, str | None], Opened] = {}
-        self._data: dict[str, dict[str, Any]] = {}
+        self._data: dict[tuple[str, int], Data] = {}
 
     def opened(self, kind: str, path: str, data: str | None) -> Opened:
         """The model of a run folder or a model file.
@@ -81,12 +82,48 @@ class Shelf:
         key = path, data
         found = self._opened.pop(key, None)
         if found is None or found.stamp != stamp:
-            make = _open_run if kind == "run" else _open_file
-            found = make(Path(path), weights, stamp, data)
+            found = self._run(Path(path), weights, stamp) if kind == "run" else _open_file(weights, stamp, data)
         self._opened[key] = found
-        while len(self._opened) > MOST_OPEN:
-            del self._opened[next(iter(self._opened))]
+        _forget_old(self._opened)
         return found
+
+    def _run(self, path: Path, weights: Path, stamp: str) -> Opened:
+        folder = RunFolder(path, WHERE)
+        settings = recorded_settings(folder)
+        if weights == folder.model:
+            model = load_model(weights)
+            try:
+                split = self._data_of(folder, settings).split
+            except (ValueError, OSError):  # the data may have moved; the model is whole without them
+                split = {}
+            return Opened(model, split, weights.name, stamp)
+        saved = saved_weights(folder, "last")
+        data = self._data_of(folder, settings)
+        network = trained(settings, data.dataset, data.split["X_train"].shape[1:], saved, folder)
+        epoch = saved[2]["epoch"]
+        model = model_of(settings, data.dataset, data.split, network, {"weights": "last", "epochs": epoch})
+        return Opened(model, data.split, f"checkpoint, epoch {epoch}", stamp)
+
+    def _data_of(self, folder: RunFolder, settings: Settings) -> Data:
+        """A run's data, read once: it saves new weights every few seconds."""
+        key = str(folder.path), folder.record.stat().st_mtime_ns
+        if key not in self._data:
+            dataset = open_data(settings)
+            self._data[key] = Data(dataset, recipes.split(settings.recipe, dataset))
+            _forget_old(self._data)
+        return self._data[key]
+
+
+class Data(NamedTuple):
+    """A run's data set, and its parts as the recipe wants them."""
+
+    dataset: Dataset
+    split: dict[str, Any]
+
+
+def _forget_old(kept: dict[Any, Any]) -> None:
+    while len(kept) > MOST_OPEN:
+        del kept[next(iter(kept))]
 
 
 def _weights_file(kind: str, path: Path) -> Path:
@@ -109,21 +146,7 @@ def _stamp(weights: Path) -> str:
     return f"{about.st_mtime_ns:x}-{about.st_size:x}"
 
 
-def _open_run(path: Path, weights: Path, stamp: str, data: str | None) -> Opened:
-    folder = RunFolder(path, WHERE)
-    if weights == folder.checkpoint:
-        model, split, _ = model_of_run(folder, "last")
-        return Opened(model, split, f"checkpoint, epoch {model.training['epochs']}", stamp)
-    model = load_model(weights)
-    try:
-        settings = recorded_settings(folder)
-        split = recipes.split(settings.recipe, open_data(settings))
-    except (ValueError, OSError):  # the data may have moved; the model is whole without them
-        return Opened(model, {}, weights.name, stamp)
-    return Opened(model, split, weights.name, stamp)
-
-
-def _open_file(path: Path, weights: Path, stamp: str, data: str | None) -> Opened:
+def _open_file(path: Path, stamp: str, data: str | None) -> Opened:
     model = load_model(path)
     if data is None or model.preprocessing is None:
         return Opened(model, {}, path.name, stamp)
