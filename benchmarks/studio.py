@@ -17,6 +17,7 @@ import http.client
 import itertools
 import json
 import re
+import shutil
 import signal
 import statistics
 import subprocess
@@ -149,7 +150,8 @@ def browser_pages(studio: Studio, count: int) -> Iterator[None]:
     options = webdriver.ChromeOptions()
     for argument in ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage"):
         options.add_argument(argument)
-    driver = webdriver.Chrome(options=options)
+    options.binary_location = shutil.which("chromium") or shutil.which("google-chrome") or ""
+    driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(shutil.which("chromedriver")))
     try:
         for number in range(count):
             if number:
@@ -201,7 +203,7 @@ def main(
 
 
 def _print(found: dict[int, list[float]], answers: dict[str, list[float]]) -> None:
-    print(f"\n| pages open{'':20} | ms a step | slower |\n| --- | ---: | ---: |")
+    print("\n| pages open | ms a step | slower |\n| --- | ---: | ---: |")
     ratios = {count: statistics.median(a / b for a, b in zip(found[count], found[0], strict=True)) for count in found}
     for count, values in found.items():
         print(f"| {count} | {1000 * statistics.median(values):.3f} | {100 * (ratios[count] - 1):+.1f} % |")
