@@ -1,8 +1,12 @@
 """Sphinx's settings for both languages; `docs/build.py` puts the pages together and calls it."""
 
 import os
+import sys
+from pathlib import Path
 
 from pellucid import __version__
+
+sys.path.insert(0, str(Path(__file__).parent))
 
 language = os.environ["PELLUCID_DOCS_LANGUAGE"]  # en or zh_CN
 project = "pellucid"
@@ -13,11 +17,20 @@ html_short_title = "pellucid"
 
 extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.autosummary", "numpydoc", "sphinx-mathjax-offline"]
 templates_path = ["_templates"]
+locale_dirs = ["locale"]
 html_static_path = ["_static"]
 html_css_files = ["site.css"]
 html_theme = "furo"
+html_theme_options = {  # the studio's colours
+    "light_css_variables": {"color-brand-primary": "#0a6e64", "color-brand-content": "#0a6e64"},
+    "dark_css_variables": {"color-brand-primary": "#6fd0c2", "color-brand-content": "#6fd0c2"},
+}
+html_logo = html_favicon = "_static/icon.svg"  # the studio's, which docs/build.py puts there
 html_copy_source = False
 html_show_sourcelink = False
+html_show_copyright = False
+html_show_search_summary = False  # it would fetch pages, which a browser refuses to a site opened from disk
+html_domain_indices = False
 html_sidebars = {
     "**": [
         "sidebar/brand.html",
@@ -31,16 +44,21 @@ html_sidebars = {
 html_search_language = "zh" if language == "zh_CN" else "en"
 
 nb_execution_mode = "off"  # the notebooks hold what they printed and drew: docs/tutorial/notebooks.py
-myst_enable_extensions = ["dollarmath"]
+myst_enable_extensions = ["dollarmath", "deflist", "attrs_block"]
 myst_heading_anchors = 3
-myst_links_external_new_tab = True
-suppress_warnings = ["misc.highlighting_failure", "mystnb.unknown_mime_type"]
 
 autodoc_typehints = "none"  # docstrings say what an argument is, and its shape
 autodoc_member_order = "bysource"
+autodoc_preserve_defaults = True
+add_module_names = False
 autosummary_generate = False
 numpydoc_show_class_members = False
 numpydoc_class_members_toctree = False
 numpydoc_xref_param_type = False
-nitpicky = False
 default_role = "code"
+
+
+def setup(app):
+    from chinese_search import ChineseSearch
+
+    app.add_search_language(ChineseSearch)

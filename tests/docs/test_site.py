@@ -1,5 +1,6 @@
 """The documentation site: built without a warning, whole, in both languages, and with nothing from outside."""
 
+import importlib
 import importlib.util
 import json
 import re
@@ -16,9 +17,17 @@ pytest.importorskip("myst_nb", reason="`make docs` installs what builds the site
 
 ROOT = Path(__file__).parents[2]
 SITE = ROOT / "build" / "docs"
-spec = importlib.util.spec_from_file_location("build", ROOT / "docs" / "build.py")
-build = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(build)
+
+
+def module(name):
+    spec = importlib.util.spec_from_file_location(name, ROOT / "docs" / f"{name}.py")
+    found = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(found)
+    return found
+
+
+reference = module("reference")
+CHINESE = ".zh-CN"
 
 ENGLISH_ONLY = {"hostile-files", "onnx-operators"}
 LANGUAGES = ("en", "zh-CN")
@@ -83,15 +92,18 @@ def test_both_languages_have_the_same_pages(site):
     assert names[0] == names[1]
     for page in (ROOT / "docs").glob("*.md"):
         stem = page.name.removesuffix(".md")
-        if not stem.endswith(build.CHINESE) and stem not in ENGLISH_ONLY:
-            assert page.with_name(f"{stem}{build.CHINESE}.md").exists(), stem
+        if not stem.endswith(CHINESE) and stem not in ENGLISH_ONLY:
+            assert page.with_name(f"{stem}{CHINESE}.md").exists(), stem
 
 
 def test_every_public_name_is_in_the_reference(site):
-    for package in build.PACKAGES:
+    for package in reference.PACKAGES:
         ids = site[f"en/api/{package.rpartition('.')[2]}.html"].ids
-        for name in build.public_names(package):
+        for name in reference.public_names(package):
             assert f"{package}.{name}" in ids, f"{package}.{name}"
+        for name in getattr(importlib.import_module(package), "__all__", ()):
+            assert any(part.startswith(f"{package}.{name}") for part in ids), f"{package}.{name}"
+    assert "pellucid.load" in site["en/api/index.html"].ids
 
 
 def test_formulas_are_typeset_without_the_network(site):
@@ -106,11 +118,31 @@ def test_formulas_are_typeset_without_the_network(site):
 def test_the_notebooks_figures_are_there(site):
     for language in LANGUAGES:
         for file in (ROOT / "docs" / "tutorial").glob("0*-*.ipynb"):
-            if (build.CHINESE in file.name) != (language == "zh-CN"):
+            if (CHINESE in file.name) != (language == "zh-CN"):
                 continue
             drawn = file.read_text(encoding="utf-8").count('"image/png"')
-            page = site[f"{language}/tutorial/{file.name.replace(build.CHINESE, '').removesuffix('.ipynb')}.html"]
+            page = site[f"{language}/tutorial/{file.name.replace(CHINESE, '').removesuffix('.ipynb')}.html"]
             assert sum("_images" in address for address in page.loads) >= drawn > 0
+
+
+def test_every_page_leads_to_its_twin(site):
+    for name, page in site.items():
+        language, _, rest = name.partition("/")
+        if rest:
+            other = next(each for each in LANGUAGES if each != language)
+            twin = (SITE / other / rest).resolve()
+            assert twin in {((SITE / name).parent / unquote(link)).resolve() for link in page.links}, name
+
+
+def test_search_works_where_nothing_can_be_fetched(site):
+    """A browser lets no page opened from disk fetch another, and stops at a name that no script has."""
+    for language in LANGUAGES:
+        static = SITE / language / "_static"
+        assert "SHOW_SEARCH_SUMMARY: false" in (static / "documentation_options.js").read_text(encoding="utf-8")
+        words = (static / "language_data.js").read_text(encoding="utf-8")
+        stemmer = re.search(r"window\.Stemmer = (\w+);", words).group(1)
+        assert re.search(rf"\b{stemmer}\s*=", words), f"{language}: there is no {stemmer}"
+    assert "function splitQuery" in words  # the last is Chinese, which has no spaces to split at
 
 
 def test_chinese_words_can_be_searched_for(site):
