@@ -16,7 +16,9 @@ from pellucid.studio.tail import Tail
 
 log = logging.getLogger("pellucid.studio")
 
-EVERY_S = 0.5
+EVERY_S = 1.0
+RESTING = ("seconds",)
+"""What changes all the time while a run trains; alone it is no news."""
 MOST_WAITING = 200
 """Events that wait for one page. A page that reads no faster loses its stream, and asks again for everything."""
 
@@ -79,8 +81,9 @@ class Watcher:
         while self._listeners:
             try:
                 items, rows = await self._look()
-                if items != self._last:
-                    self._last = items
+                news = [{key: value for key, value in item.items() if key not in RESTING} for item in items]
+                if news != self._last:
+                    self._last = news
                     self._tell(("state", {"items": items}))
                 for event in rows:
                     self._tell(("rows", event))

@@ -5,7 +5,8 @@ import { t } from "../../lib/text.js";
 import { layoutFor, styleOf, tracesOf } from "./series.js";
 import { drawn, metricsOf, placeOf, UNITS, view } from "./store.js";
 
-const BETWEEN = 1000; // ms: curves that grow are drawn again no more often
+const BETWEEN = 1000; // ms: curves that grow are drawn again no more often,
+const SHARE = 1 / 60; // and drawing takes no more than so much of the time: the processor is training
 
 /** A sample of a run's line: its colour and dash. */
 export function swatch(place) {
@@ -29,11 +30,12 @@ export function curves(app) {
   );
   let timer = null;
   let last = 0;
+  let cost = 0; // ms that the last drawing took, until it was on the screen
 
   async function draw() {
     clearTimeout(timer);
     timer = null;
-    last = performance.now();
+    const began = (last = performance.now());
     const names = new Map(app.items().map((item) => [item.id, item.name]));
     const runs = drawn().filter((id) => names.has(id));
     fill(legend, runs.map((id) => h("li", {}, swatch(placeOf(id)), names.get(id))));
@@ -48,6 +50,7 @@ export function curves(app) {
     plot.dataset.points = softs.reduce((sum, soft) => sum + soft.length, 0);
     try {
       await chart(plot, lines.flatMap(({ traces }) => traces), layoutFor(softs, view.unit));
+      requestAnimationFrame(() => setTimeout(() => (cost = performance.now() - began)));
     } catch (error) {
       app.fail(error, { again: draw });
     }
@@ -56,7 +59,7 @@ export function curves(app) {
   let late = false; // something came while nobody looked
 
   function soon() {
-    timer ??= setTimeout(onTime, Math.max(0, last + BETWEEN - performance.now()));
+    timer ??= setTimeout(onTime, Math.max(0, last + Math.max(BETWEEN, cost / SHARE) - performance.now()));
   }
 
   function onTime() {
