@@ -34,7 +34,10 @@ class ByteImages:
 
     Raises
     ------
-    TypeError if pixels are not bytes; ValueError if a shape does not fit or scale is not above zero.
+    TypeError
+        If pixels are not bytes.
+    ValueError
+        If a shape does not fit or scale is not above zero.
     """
 
     ndim = 4

@@ -61,11 +61,15 @@ def load_cifar10(
 
     Returns
     -------
-    A Dataset of 184 MB; loading takes about 215 MB at its peak.
+    Dataset
+        Of 184 MB; loading takes about 215 MB at its peak.
 
     Raises
     ------
-    FileNotFoundError for what is not there; ValueError for a file that is not what it should be.
+    FileNotFoundError
+        For what is not there.
+    ValueError
+        For a file that is not what it should be.
     """
     where = "load_cifar10"
     count = check.whole_number(where, "records_per_file", records_per_file, least=1)
@@ -104,7 +108,8 @@ def get_CIFAR10_data(
 
     Raises
     ------
-    ValueError if the files do not hold so many images; and what ``load_cifar10`` raises.
+    ValueError
+        If the files do not hold so many images; and what `load_cifar10` raises.
     """
     where = "get_CIFAR10_data"
     train = check.whole_number(where, "num_training", num_training, least=1)

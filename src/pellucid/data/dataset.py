@@ -154,11 +154,13 @@ class Dataset:
 
         Returns
         -------
-        A dictionary of ByteImages, which share the data set's memory, and int64 labels.
+        dict
+            Of `ByteImages`, which share the data set's memory, and int64 labels.
 
         Raises
         ------
-        ValueError if there are not so many images, or if arguments exclude each other.
+        ValueError
+            If there are not so many images, or if arguments exclude each other.
         """
         where = f"split of {self.name!r}"
         if per_channel and (scale != 1.0 or not subtract_mean):

@@ -66,14 +66,19 @@ def load_image_folder(
 
     Returns
     -------
-    A Dataset of one byte for each pixel and colour. Classes are sorted by name. The pictures of every part are shuffled
-    by ``fixed_order``, for folders come sorted by class, and a validation part cut off the end would else be all of one
-    class. Where there is no test part, the last tenth of the shuffled pictures becomes it.
+    Dataset
+        Of one byte for each pixel and colour. Classes are sorted by name. The pictures of every part are shuffled by
+        ``fixed_order``, for folders come sorted by class, and a validation part cut off the end would else be all of
+        one class. Where there is no test part, the last tenth of the shuffled pictures becomes it.
 
     Raises
     ------
-    FileNotFoundError; ValueError naming the file for whatever is not as it should be, where more than ``max_broken``
-    are broken, or where a class has lost all its pictures; OSError where the cache cannot be written.
+    FileNotFoundError
+    ValueError
+        Naming the file, for whatever is not as it should be; where more than ``max_broken`` are broken, or where a
+        class has lost all its pictures.
+    OSError
+        Where the cache cannot be written.
     """
     where = "load_image_folder"
     source = places.existing(where, "path", path)

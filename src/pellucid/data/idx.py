@@ -49,11 +49,14 @@ def read_idx(path: Any, *, sha256: str | None = None) -> np.ndarray:
 
     Returns
     -------
-    uint8 array of the shape that the file states. No memory is taken for it before that is found to be possible.
+    uint8 array
+        Of the shape that the file states. No memory is taken for it before that is found to be possible.
 
     Raises
     ------
-    FileNotFoundError; ValueError for a file that is no IDX file of bytes, is cut short or goes on behind its end.
+    FileNotFoundError
+    ValueError
+        For a file that is no IDX file of bytes, is cut short or goes on behind its end.
     """
     where = "read_idx"
     source = places.existing(where, "path", path)
@@ -145,7 +148,10 @@ def load_mnist(path: Any = None, *, fetch: bool = True, progress: Progress | Non
 
     Raises
     ------
-    FileNotFoundError for what is not there; ValueError for a file that is not what it should be.
+    FileNotFoundError
+        For what is not there.
+    ValueError
+        For a file that is not what it should be.
     """
     return _load("load_mnist", catalogue.MNIST, path, fetch, progress)
 

@@ -42,7 +42,9 @@ def open_dataset(
 
     Raises
     ------
-    FileNotFoundError, ValueError, and OSError where a download fails.
+    FileNotFoundError, ValueError
+    OSError
+        Where a download fails.
     """
     where = "open_dataset"
     for_pictures: dict[str, Any] = {"size": size, "fit": fit, "max_broken": max_broken, "cache": cache}
@@ -150,7 +152,10 @@ def fetch_dataset(name: str, *, progress: Progress | None = None) -> str:
 
     Raises
     ------
-    ValueError for a name that is not in the catalogue; OSError where the download fails.
+    ValueError
+        For a name that is not in the catalogue.
+    OSError
+        Where the download fails.
     """
     check.one_of("fetch_dataset", "name", name, tuple(CATALOGUE))
     found = _row(CATALOGUE[name]).where

@@ -38,7 +38,8 @@ def maps_sheet(maps: Any, columns: int) -> np.ndarray:
 
     Returns
     -------
-    uint8 array (rows * h, columns * w), or (..., 3) where there are colours
+    uint8 array (rows * h, columns * w)
+        Or (..., 3) where there are colours.
     """
     where = "maps_sheet"
     maps = _numbers(where, "maps", maps, 3)
@@ -59,7 +60,8 @@ def filter_picture(w: Any) -> np.ndarray:
 
     Returns
     -------
-    uint8 array (HH, WW, 3); with several channels, a square of them with a line of one pixel between
+    uint8 array (HH, WW, 3)
+        With several channels, a square of them with a line of one pixel between.
     """
     w = _numbers("filter_picture", "w", w, 3)
     C, HH, WW = w.shape

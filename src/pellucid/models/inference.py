@@ -40,11 +40,11 @@ MOST_TOGETHER = max(4, fusion.LONGEST)
 class Inference:
     """Scores of a network as it is now; what happens to the network's parameters later changes nothing here.
 
+    Several threads may call it at once; they take turns.
+
     Parameters
     ----------
     network : Network
-
-    Several threads may call it at once; they take turns.
     """
 
     def __init__(self, network: Network) -> None:

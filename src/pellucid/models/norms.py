@@ -24,6 +24,8 @@ from pellucid.models.step import Params, Shape, Shapes, Step, image_shape
 class BatchNorm(Step):
     """Batch normalisation of every channel of images, or of every feature of rows, with running statistics for testing.
 
+    Parameters of the network: ``gamma`` (C,), ``beta`` (C,).
+
     Parameters
     ----------
     momentum : float
@@ -33,8 +35,6 @@ class BatchNorm(Step):
         Added to the variance.
     scale, shift : bool
         Whether there is a gamma, a beta; else they are 1 and 0.
-
-    Parameters of the network: ``gamma`` (C,), ``beta`` (C,).
     """
 
     momentum: float = 0.9

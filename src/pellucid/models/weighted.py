@@ -19,6 +19,8 @@ from pellucid.models.step import Params, Shape, Shapes, Step, image_shape, pair
 class Conv(Step):
     """Convolution: images (C, H, W) -> (filters, H_out, W_out).
 
+    Parameters of the network: ``w`` (filters, C / groups, height, width), ``b`` (filters,).
+
     Parameters
     ----------
     filters : int
@@ -30,8 +32,6 @@ class Conv(Step):
         Leave it out in front of batch norm, which takes it away again.
     init : 'he', 'lecun', 'uniform', 'dirac', number or function
         How the filters start: see `pellucid.models.initial`. Biases start at zero.
-
-    Parameters of the network: ``w`` (filters, C / groups, height, width), ``b`` (filters,).
     """
 
     filters: int
@@ -113,14 +113,14 @@ class Conv(Step):
 class Affine(Step):
     """The affine layer: everything of a sample, read as one row -> (units,).
 
+    Parameters of the network: ``w`` (numbers a sample, units), ``b`` (units,).
+
     Parameters
     ----------
     units : int
     bias : bool
     init : 'he', 'lecun', 'uniform', number or function
         How the weights start: see `pellucid.models.initial`. Biases start at zero.
-
-    Parameters of the network: ``w`` (numbers a sample, units), ``b`` (units,).
     """
 
     units: int

@@ -25,6 +25,9 @@ class Average:
     where progress is the share of the training that is done. The n-th time, d is at most (n - 1) / n, so that what the
     weights were at the start is forgotten at once.
 
+    With lookahead and decay=0.95**5, every=5, power=3 it is that of K. Jordan 2024 (arXiv:2404.00498), after
+    M. Zhang et al. 2019 (arXiv:1907.08610).
+
     Parameters
     ----------
     decay : float
@@ -36,9 +39,6 @@ class Average:
     lookahead : bool
         The weights themselves become the average each time, and training goes on from there. False: they go their
         own way, and accuracies are measured with the average, which is also what is kept.
-
-    With lookahead and decay=0.95**5, every=5, power=3 it is that of K. Jordan 2024 (arXiv:2404.00498), after
-    M. Zhang et al. 2019 (arXiv:1907.08610).
     """
 
     decay: float = 0.999

@@ -58,6 +58,8 @@ class PrintHook(Hook):
 class CheckpointHook(Hook):
     """One checkpoint file, always the newest state of the run.
 
+    It is also written where training ends at a step that no checkpoint of the run holds yet.
+
     Parameters
     ----------
     path : str or path
@@ -66,8 +68,6 @@ class CheckpointHook(Hook):
         Write it after so many steps.
     each_epoch : bool
         Write it after each look at the accuracies.
-
-    It is also written where training ends at a step that no checkpoint of the run holds yet.
     """
 
     def __init__(self, path: str | os.PathLike[str], every: int | None = None, each_epoch: bool = True) -> None:

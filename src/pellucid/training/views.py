@@ -16,6 +16,8 @@ from pellucid.layers import softmax
 class Views:
     """Which views of an image the scores are the mean of.
 
+    As in airbench (K. Jordan 2024), and the share as in CIFAR-10 speed runs of 2025.
+
     Parameters
     ----------
     flip : bool
@@ -26,8 +28,6 @@ class Views:
     share : float
         Of the images, from 0 to 1, for which this is done: those whose first answer is least certain, by the
         difference between the two largest probabilities. The others keep their plain scores, which saves time.
-
-    As in airbench (K. Jordan 2024), and the share as in CIFAR-10 speed runs of 2025.
     """
 
     flip: bool = True
