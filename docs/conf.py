@@ -55,7 +55,7 @@ autosummary_generate = False
 numpydoc_show_class_members = False
 numpydoc_class_members_toctree = False
 numpydoc_xref_param_type = False
-default_role = "code"
+default_role = "py:obj"  # a name in backticks links to its entry where there is one
 
 
 def setup(app):
