@@ -70,9 +70,13 @@ def on_the_site(text: str, origin: Path, there: set[Path]) -> str:
         if "://" in target or target.startswith(("#", "mailto:")):
             return found.group(0)
         path, mark, anchor = target.partition("#")
-        goal = place((origin.parent / path).resolve())
+        linked = (origin.parent / path).resolve()
+        goal = place(linked)
         if goal is None or not (goal in there or goal.parts[0] in (*BESIDE, "api")):
             return "" if image else words
+        chinese = linked.with_name(f"{linked.stem}{CHINESE}{linked.suffix}")
+        if CHINESE in origin.name and chinese.is_file():  # it means the English page
+            return f'<a href="{os.path.relpath(Path("../en") / goal.with_suffix(".html"), here.parent)}">{words}</a>'
         return f"{image}[{words}]({os.path.relpath(goal, here.parent)}{mark}{anchor})"
 
     parts = CODE.split(LANGUAGE_LINE.sub("", text, count=1))
