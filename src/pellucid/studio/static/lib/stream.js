@@ -119,3 +119,10 @@ addEventListener("pagehide", disconnect);
 addEventListener("pageshow", ({ persisted }) => {
   if (persisted) location.reload();
 });
+
+/** How many tabs of this browser show the studio: one leads, the others wait for its lock. */
+export async function tabs() {
+  if (!navigator.locks?.query) return 1;
+  const { held = [], pending = [] } = await navigator.locks.query();
+  return Math.max(1, [...held, ...pending].filter(({ name }) => name === NAME).length);
+}

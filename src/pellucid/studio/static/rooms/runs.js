@@ -1,7 +1,7 @@
 // The room of runs: a list, curves of those that are ticked, and one run in detail.
 import { fill, h } from "../lib/dom.js";
 import { icon } from "../lib/icons.js";
-import { subscribe } from "../lib/stream.js";
+import { subscribe, tabs } from "../lib/stream.js";
 import { t } from "../lib/text.js";
 import { curves } from "./runs/curves.js";
 import { details } from "./runs/details.js";
@@ -73,10 +73,15 @@ export async function mount(root, app) {
     drawOrNot([id], true);
   }
 
+  let [told, open] = [0, 1];
+
   function rows(news) {
     if (append(news)) fetch(news.id);
     if (drawn().includes(news.id)) chart.soon();
+    if (performance.now() - told < 1000 * open) return; // many tabs take turns: the processor is training
+    told = performance.now();
     detail.rows(news);
+    tabs().then((count) => (open = count));
   }
 
   chooseFirst(runs, app.item?.id);

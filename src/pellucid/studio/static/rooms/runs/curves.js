@@ -1,12 +1,13 @@
 // Several runs on one axis: the loss above, the accuracies below.
 import { chart, purge } from "../../lib/chart.js";
 import { fill, h } from "../../lib/dom.js";
+import { tabs } from "../../lib/stream.js";
 import { t } from "../../lib/text.js";
 import { layoutFor, styleOf, tracesOf } from "./series.js";
 import { drawn, metricsOf, placeOf, UNITS, view } from "./store.js";
 
 const BETWEEN = 1000; // ms: curves that grow are drawn again no more often,
-const SHARE = 1 / 60; // and drawing takes no more than so much of the time: the processor is training
+const SHARE = 1 / 100; // and drawing in all tabs takes no more than so much of the time: the processor is training
 
 /** A sample of a run's line: its colour and dash. */
 export function swatch(place) {
@@ -35,7 +36,8 @@ export function curves(app) {
   async function draw() {
     clearTimeout(timer);
     timer = null;
-    const began = (last = performance.now());
+    const began = performance.now();
+    last = began;
     const names = new Map(app.items().map((item) => [item.id, item.name]));
     const runs = drawn().filter((id) => names.has(id));
     fill(legend, runs.map((id) => h("li", {}, swatch(placeOf(id)), names.get(id))));
@@ -50,7 +52,7 @@ export function curves(app) {
     plot.dataset.points = softs.reduce((sum, soft) => sum + soft.length, 0);
     try {
       await chart(plot, lines.flatMap(({ traces }) => traces), layoutFor(softs, view.unit));
-      requestAnimationFrame(() => setTimeout(() => (cost = performance.now() - began)));
+      requestAnimationFrame(() => setTimeout(async () => (cost = (performance.now() - began) * (await tabs()))));
     } catch (error) {
       app.fail(error, { again: draw });
     }
