@@ -71,7 +71,7 @@ clean:
 # A browser is no Python package: Debian and Ubuntu install it here; elsewhere any Chromium or Chrome with its driver on
 # the PATH will do.
 .venv/.web: .venv/.dev
-	$(BIN)/python -m pip install --quiet --editable '.[dev,web]'
+	$(BIN)/python -m pip install --quiet --editable '.[dev,docs,web]'
 	@command -v chromedriver >/dev/null && fc-list :lang=zh 2>/dev/null | grep -q . || { \
 	  command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ] && apt-get update -qq && \
 	  apt-get install -y -qq --no-install-recommends chromium chromium-driver fonts-noto-cjk fontconfig >/dev/null; } || \
