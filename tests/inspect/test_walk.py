@@ -133,9 +133,26 @@ def test_the_photograph_is_grey_by_the_first_filter():
     np.testing.assert_allclose(a["out"][0], np.einsum("c,chw", [0.3, 0.6, 0.1], a["x"]))
 
 
-def test_pixels_that_no_window_reaches_are_counted():
-    sizes = walk({"operation": "conv_forward", "height": 8, "width": 7, "size": 3, "stride": 2})["sizes"]
-    assert (sizes["unseen_rows"], sizes["unseen_columns"]) == (1, 0)
+@pytest.mark.parametrize(
+    ("how", "rows", "columns"),
+    [
+        ({"height": 8, "width": 7, "size": 3, "stride": 2}, [7], []),
+        ({"height": 7, "width": 8, "size": 2, "stride": 3}, [2, 5, 6], [2, 5]),
+        ({"height": 6, "width": 5, "size": 2, "stride": 2, "dilation": 3}, [1, 4], [1, 2, 4]),
+        ({"height": 4, "width": 5, "size": 3, "stride": 2, "pad": 1}, [5], []),
+    ],
+    ids=str,
+)
+def test_pixels_that_no_window_sees_are_named(how, rows, columns):
+    sizes = walk({"operation": "conv_forward", **how})["sizes"]
+    assert (sizes["unseen_rows"], sizes["unseen_columns"]) == (rows, columns)
+
+
+def test_pixels_that_no_window_sees_get_no_gradient():
+    shown = walk({"operation": "conv_backward", "height": 8, "width": 9, "size": 2, "stride": 3})
+    dx, sizes = np.array(shown["arrays"]["dx"][0]), shown["sizes"]
+    assert sizes["unseen_rows"] == [2, 5] and sizes["unseen_columns"] == [2, 5, 8]
+    assert not dx[sizes["unseen_rows"]].any() and not dx[:, sizes["unseen_columns"]].any()
 
 
 def test_whoever_traced_before_does_so_afterwards():

@@ -24,13 +24,19 @@ from pellucid.layers import (
     max_pool_backward_naive,
     max_pool_forward_naive,
 )
-from pellucid.shapes import output_size
+from pellucid.shapes import output_size, window
 
 WHERE = "walk"
 VARIABLES = ("n", "c", "i", "j", "k", "r", "s")
 """Of the loops; r and s are where a pooling window's maximum is."""
 
 MOST_STEPS = 8000
+LINES = {"conv_forward": (3, 3), "conv_backward": (9, 5), "max_pool_forward": (3, 0), "max_pool_backward": (4, 0)}
+"""So many lines run at each stop, and so many more for each filter: never fewer than really do, or the limit leaks."""
+
+LINES_OUTSIDE = 20
+"""Of the loops."""
+
 WORK = {
     "conv_forward": ("out[:, k, i, j] =",),
     "conv_backward": ("dw[k] +=", "dx_window[:, seen] +="),
@@ -75,8 +81,9 @@ def walk(request: Mapping[str, Any]) -> dict[str, Any]:
         the numbers of the lines that change a result; ``steps``, for each line that ran its number and the loops'
         variables;
         ``arrays`` (x, x_pad, w, b, out, dout, dx, dw, db: those that there are, of one image); ``symbols``, names for
-        numbers where an example has them; ``sizes``: H, W, F, S, P, D, H_out, W_out, multiply_adds, and unseen rows and
-        columns, which no window reaches.
+        numbers where an example has them; ``sizes``: N, C, H, W, K, HH, WW, S, P, D, H_out, W_out, multiply_adds, and
+        ``unseen_rows`` and ``unseen_columns``: those of the padded input that no window sees, because the last step
+        would not fit, or because steps or taps are farther apart than the window is wide.
 
     Raises
     ------
@@ -163,7 +170,7 @@ def _example(request: Mapping[str, Any]) -> Example:
     return free_example(dict(request))
 
 
-def _sizes(example: Example) -> dict[str, int]:
+def _sizes(example: Example) -> dict[str, Any]:
     """The numbers of (W - F + 2P) / S + 1, and what comes of them."""
     C, H, W = example.x.shape
     K, HH, WW = example.window
@@ -173,22 +180,25 @@ def _sizes(example: Example) -> dict[str, int]:
     return {
         "N": 1, "C": C, "H": H, "W": W, "K": K, "HH": HH, "WW": WW, "S": S, "P": P, "D": D,
         "H_out": H_out, "W_out": W_out,
-        "unseen_rows": H + 2 * P - ((H_out - 1) * S + (HH - 1) * D + 1),
-        "unseen_columns": W + 2 * P - ((W_out - 1) * S + (WW - 1) * D + 1),
+        "unseen_rows": _unseen(H + 2 * P, HH, S, D),
+        "unseen_columns": _unseen(W + 2 * P, WW, S, D),
         "multiply_adds": H_out * W_out * K * taps if example.is_convolution else 0,
     }  # fmt: skip
 
 
-def _number_of_steps(example: Example, sizes: dict[str, int]) -> int:
-    """About as many lines as will run."""
-    stops = sizes["H_out"] * sizes["W_out"]
-    a_stop = {
-        "conv_forward": 2 + 3 * sizes["K"],
-        "conv_backward": 8 + 6 * sizes["K"],
-        "max_pool_forward": 3,
-        "max_pool_backward": 4 * sizes["C"],
-    }
-    return stops * a_stop[example.operation] + 20
+def _unseen(length: int, window_size: int, stride: int, dilation: int) -> list[int]:
+    """The places along one padded axis that no window sees."""
+    stops = output_size(length, window_size, stride, dilation=dilation)
+    seen = {p for i in range(stops) for p in range(length)[window(i, window_size, stride, dilation)]}
+    return [p for p in range(length) if p not in seen]
+
+
+def _number_of_steps(example: Example, sizes: dict[str, Any]) -> int:
+    """No fewer than the lines that will run: those outside of the loops, two for each row, and each stop's."""
+    rows, columns = sizes["H_out"], sizes["W_out"]
+    lines, for_a_filter = LINES[example.operation]
+    looped = 2 * (rows + 1) + rows * columns * (lines + for_a_filter * sizes["K"])
+    return LINES_OUTSIDE + looped * (sizes["C"] if example.operation == "max_pool_backward" else 1)
 
 
 def _ready(example: Example) -> tuple[dict[str, np.ndarray], tuple[Any, ...]]:

@@ -109,7 +109,7 @@ def _rotated() -> Example:
         "dout": [[f"δ{at}" for at in row] for row in names],
         "w": [[f"w{at}" for at in row] for row in names],
     }
-    return Example("conv_backward", x, w, np.zeros(1), dout=np.array([[[1.0, 0], [2, -1]]]), symbols=symbols)
+    return Example("conv_backward", x, w, np.zeros(1), dout=np.array([[[1.0, 3], [2, -1]]]), symbols=symbols)
 
 
 def free_example(request: dict[str, Any]) -> Example:

@@ -2,14 +2,14 @@
 import { h } from "../../lib/dom.js";
 import { t } from "../../lib/text.js";
 import { titleOf } from "./forward.js";
-import { channels, grid, isWide, joined, named, outputs, sceneClass, sign, term, windowOf } from "./grid.js";
+import { channels, digits, grid, isWide, joined, named, neverSeen, outputs, sceneClass, sign, slices, term, windowOf } from "./grid.js";
 import { rotated } from "./rotated.js";
 
 export function backward({ walk, jump, channel, onChannel }) {
   const { arrays, sizes, symbols, source, work } = walk;
   const { C, HH, WW, H, W, P, D } = sizes;
   const toWeights = source.find(({ number, text }) => work.includes(number) && text.trim().startsWith("dw")).number;
-  const padded = { rows: H + 2 * P, columns: W + 2 * P, pad: P };
+  const padded = { rows: H + 2 * P, columns: W + 2 * P, pad: P, unseen: neverSeen(sizes) };
   const small = { rows: HH, columns: WW, at: (r, s) => ({ r, s }) };
   const dout = outputs({ symbol: "dout", words: "", array: arrays.dout, test: "dout-cell", jump, symbols: symbols.dout });
   const x = grid({ ...padded, test: "x-cell", at: (i, j) => ({ i, j }) });
@@ -20,6 +20,8 @@ export function backward({ walk, jump, channel, onChannel }) {
   const dx = grid({ ...padded, test: "dx-cell", wide: isWide(arrays.dx), at: (i, j) => ({ i, j }) });
   const delta = term("δ", "delta");
   const name = h("span", { class: "mono delta-name" });
+  const [intoWeights, intoInput] = ["dw", "dx"].map((of) => h("p", { class: "mono soft how", translate: "no", dataset: { test: "slices", of } }));
+  const bias = biases(walk);
   const turned = symbols.dout && rotated(walk);
   let now = null;
   const choice = channels({
@@ -43,8 +45,13 @@ export function backward({ walk, jump, channel, onChannel }) {
     const dim = { dw: finished ? "" : "ahead", dx: finished && !adds.dw ? "" : "ahead" };
     const at = (r, s) => [window.frame.row + r * D, window.frame.column + s * D];
     dout.show((kk, i, j) => arrays.dout[kk][i][j], stop && { i: stop.i, j: stop.j, k });
-    name.textContent = stop ? `dout[${k}, ${stop.i}, ${stop.j}]` : "";
+    name.textContent = stop ? `dout[${k}, ${stop.i}, ${stop.j}]` : "dout[k, i, j]";
     delta.show(d, "result");
+    const part = (of) => (stop ? `${P ? `${of}_pad` : of}[:, ${slices(sizes, stop)}]` : `${of}_window`);
+    const filter = stop ? k : "k";
+    intoWeights.textContent = `dw[${filter}] += ${part("x")} * ${name.textContent}`;
+    intoInput.textContent = `${part("dx")} += w[${filter}] * ${name.textContent}`;
+    bias.show(step.line);
     x.title(...titleOf(sizes, channel));
     x.show((r, c) => ({ value: arrays.x_pad[channel][r][c], state: window.sees(r, c) ? "seen" : "" }), window.frame);
     forWeights.title(named("x_window · δ"));
@@ -65,11 +72,34 @@ export function backward({ walk, jump, channel, onChannel }) {
     C > 1 && h("div", { class: "channels" }, h("span", { class: "soft" }, t("convolution.channel")), h("div", { class: "choice" }, choice.buttons)),
     h("div", { class: "row" }, dout.node, h("div", { class: "equation" }, name, sign("="), delta.node)),
     h("h3", {}, t("convolution.to_weights")),
+    intoWeights,
     h("div", { class: "row" }, x.node, joined("·δ", forWeights.node), joined("→", dw.node)),
     h("h3", {}, t("convolution.to_input")),
+    intoInput,
     h("div", { class: "row" }, w.node, joined("·δ", forInput.node), joined("→", dx.node)),
     P > 0 && h("p", { class: "soft how" }, t("convolution.padding_is_cut")),
+    bias.nodes,
     turned,
   );
   return { node, show };
+}
+
+const MOST_TERMS = 16; // that are spelled out
+
+/** db, made at once after all windows: each filter's upstream numbers, summed. */
+function biases({ arrays, source }) {
+  const made = source.find(({ text }) => text.trim().startsWith("db =")).number;
+  const lines = arrays.db.map((_, k) => {
+    const terms = arrays.dout[k].flat();
+    const sum = terms.length > MOST_TERMS ? "Σ δ" : terms.map((x) => (x < 0 ? `(${digits(x)})` : digits(x))).join(" + ");
+    return { value: term(`db[${k}]`, "db", { k }), sum };
+  });
+
+  function show(line) {
+    const state = line > made ? "" : line === made ? "result" : "ahead";
+    lines.forEach(({ value }, k) => value.show(arrays.db[k], state));
+  }
+
+  const rows = lines.map(({ value, sum }) => h("div", { class: "equation" }, h("span", { class: "mono" }, sum), sign("="), value.node));
+  return { show, nodes: [h("h3", {}, t("convolution.to_bias")), h("div", { class: "row" }, rows)] };
 }

@@ -1,7 +1,7 @@
 // What is walked through: an example by name, or sizes that somebody types, and what comes of them.
 import { fill, h } from "../../lib/dom.js";
 import { number, t } from "../../lib/text.js";
-import { asFields, FIELDS, fieldsOf, formula, isConvolution, OPERATIONS, sizesOf } from "./sizes.js";
+import { asFields, FIELDS, fieldsOf, formula, isConvolution, OPERATIONS, ranges, sizesOf } from "./sizes.js";
 
 const OWN = "own";
 
@@ -98,7 +98,8 @@ function facts(operation, sizes) {
   );
   const notes = [
     D > 1 && t("convolution.spans", { D, F, span: wide.span }),
-    high.unseen + wide.unseen > 0 && t(P ? "convolution.unseen_padded" : "convolution.unseen", { rows: high.unseen, columns: wide.unseen }),
+    high.unseen.length + wide.unseen.length > 0 &&
+      t(P ? "convolution.unseen_padded" : "convolution.unseen", { rows: ranges(high.unseen), columns: ranges(wide.unseen) }),
   ].filter(Boolean);
   return [
     h(

@@ -1,7 +1,7 @@
 // Forward: window times filter, number by number; their sum, the bias, the output.
 import { fill, h } from "../../lib/dom.js";
 import { t } from "../../lib/text.js";
-import { channels, digits, grid, isWide, joined, named, outputs, sceneClass, sign, term, windowOf } from "./grid.js";
+import { channels, digits, grid, isWide, joined, named, neverSeen, outputs, sceneClass, sign, slices, term, windowOf } from "./grid.js";
 import { colourPicture, greyPictures } from "./picture.js";
 import { eachTap } from "./replay.js";
 
@@ -11,7 +11,7 @@ export function forward({ walk, example, jump, channel, onChannel }) {
   const pictures = example === "photograph";
   const names = pictures ? ["red", "green", "blue"].map((name) => t(`convolution.channel_${name}`)) : [];
   const wide = isWide(arrays.x, arrays.w);
-  const padded = { rows: H + 2 * P, columns: W + 2 * P, pad: P };
+  const padded = { rows: H + 2 * P, columns: W + 2 * P, pad: P, unseen: neverSeen(sizes) };
   const input = pictures ? colourPicture(arrays.x_pad, sizes) : grid({ ...padded, wide: isWide(arrays.x), test: "x-cell", at: (i, j) => ({ i, j }) });
   const small = { rows: HH, columns: WW, wide };
   const seen = pictures && grid({ ...small, test: "window-cell" });
@@ -21,6 +21,7 @@ export function forward({ walk, example, jump, channel, onChannel }) {
   const out = pictures ? greyPictures(arrays.out, { jump, names: ["grey", "edges"].map((name) => t(`convolution.out_${name}`)) }) : outputs({ symbol: "out", words: "", array: arrays.out, test: "out-cell", jump, wide: outWide });
   const [sum, bias, value] = [term(t("convolution.sum"), "sum"), term(t("convolution.bias"), "bias"), term(t("convolution.out_value"), "out-value")];
   const parts = h("p", { class: "parts mono", dataset: { test: "channel-sums" } });
+  const spelled = h("p", { class: "spelled mono", translate: "no", dataset: { test: "slices" } });
   let now = null;
   const choice = channels({
     count: C,
@@ -52,6 +53,9 @@ export function forward({ walk, example, jump, channel, onChannel }) {
     filter.show((r, s) => ({ value: w[channel][r][s] }));
     products.title(named("x · w"));
     products.show((r, s) => ({ value: stop ? x(r, s) * w[channel][r][s] : null, state: dim }));
+    spelled.textContent = stop
+      ? `out[${k}, ${stop.i}, ${stop.j}] = np.sum(${P ? "x_pad" : "x"}[:, ${slices(sizes, stop)}] * w[${k}]) + b[${k}]`
+      : "out[k, i, j] = np.sum(x_window * w[k]) + b[k]";
     showSum(stop, k, dim);
     const here = stop && { i: stop.i, j: stop.j, k };
     out.show((kk, i, j) => (isDone({ i, j, k: kk }) ? arrays.out[kk][i][j] : null), here);
@@ -75,7 +79,7 @@ export function forward({ walk, example, jump, channel, onChannel }) {
     pictures
       ? [h("div", { class: "row" }, input.node, out.node), h("div", { class: "row" }, seen.node, joined("×", filter.node), joined("=", products.node))]
       : h("div", { class: "row" }, input.node, h("div", { class: "stack-of-two" }, filter.node, products.node)),
-    h("div", { class: "sums" }, C > 1 && h("p", { class: "soft" }, t("convolution.over_channels"), " ", parts), equation),
+    h("div", { class: "sums" }, spelled, C > 1 && h("p", { class: "soft" }, t("convolution.over_channels"), " ", parts), equation),
     !pictures && out.node,
     h("p", { class: "soft how" }, t("convolution.bias_at_the_end", { line: walk.source.find(({ text }) => text.includes("out += b")).number })),
   );
@@ -84,7 +88,7 @@ export function forward({ walk, example, jump, channel, onChannel }) {
 
 /** What the grid of the input is called. */
 export function titleOf({ C, H, W, P }, channel) {
-  const words = C > 1 ? t("convolution.of_channel", { channel }) : "";
+  const words = C > 1 ? `${t("convolution.of_channel", { channel })} ·` : "";
   const size = P ? `${H} + 2 · ${P} × ${W} + 2 · ${P}` : `${H} × ${W}`;
   return [named(P ? "x_pad" : "x", ` ${words} ${size}`)];
 }

@@ -1,6 +1,7 @@
 // A grid of numbers, with padding shown apart and a frame that slides over it.
 import { fill, h } from "../../lib/dom.js";
 import { number } from "../../lib/text.js";
+import { pickable } from "./pick.js";
 
 /** Four digits, with a real minus. */
 export function digits(x) {
@@ -8,16 +9,17 @@ export function digits(x) {
 }
 
 /**
- * grid({title, rows, columns, pad, test, wide, symbols, onPick, at})
+ * grid({title, rows, columns, pad, test, wide, symbols, onPick, at, unseen})
  *   pad      so many rows and columns on each side are padding
  *   wide     cells for numbers with a point
  *   symbols  a name for each number, row by row (without the padding)
- *   onPick   called with a row and a column when a cell is clicked
+ *   onPick   called with a row and a column when a cell is clicked, or reached with the arrow keys
  *   at       (row, column) → data-… of a cell
+ *   unseen   (row, column) → whether no window ever sees it
  * gives {node, title(…), show(cell, frame)}: cell(row, column) → {value, state}; value null is an empty cell;
  * frame is {row, column, rows, columns} or null.
  */
-export function grid({ title, rows, columns, pad = 0, test, wide = false, symbols, onPick, at }) {
+export function grid({ title, rows, columns, pad = 0, test, wide = false, symbols, onPick, at, unseen }) {
   const cells = [];
   const inPad = (r, c) => r < pad || c < pad || r >= rows - pad || c >= columns - pad;
   for (let r = 0; r < rows; r++)
@@ -27,12 +29,15 @@ export function grid({ title, rows, columns, pad = 0, test, wide = false, symbol
       const text = h("span");
       const data = { ...(test && !padded ? { test } : {}), ...(at?.(r - pad, c - pad) ?? {}) };
       const node = h("div", { class: "cell", dataset: data }, symbol && h("i", {}, symbol), text);
-      cells.push({ node, text, r, c, base: padded ? "cell padding" : "cell" });
+      const base = ["cell", padded && "padding", unseen?.(r, c) && "unseen"].filter(Boolean).join(" ");
+      cells.push({ node, text, r, c, base });
     }
   const frame = h("div", { class: "frame", hidden: true });
   const box = h("div", { class: ["numbers", wide && "wide", onPick && "picks", symbols && "named"], style: { "--rows": rows, "--columns": columns }, onclick: pick }, cells.map(({ node }) => node), frame);
   const caption = h("figcaption", {}, title);
   const scroller = h("div", { class: "scroller" }, box);
+  let here = null; // the cell that is worked on
+  if (onPick) pickable(box, { rows, columns, label: () => caption.textContent, at: () => here, pick: onPick });
 
   function pick({ target }) {
     const found = onPick && cells.find(({ node }) => node.contains(target));
@@ -40,8 +45,10 @@ export function grid({ title, rows, columns, pad = 0, test, wide = false, symbol
   }
 
   function show(cell, place = null) {
+    here = null;
     for (const each of cells) {
       const { value, state = "" } = cell(each.r, each.c);
+      if (state === "now") here ??= [each.r, each.c];
       const text = value === null || value === undefined ? "" : digits(value);
       if (each.text.textContent !== text) each.text.textContent = text;
       const name = state ? `${each.base} ${state}` : each.base;
@@ -79,6 +86,18 @@ export function windowOf({ HH, WW, S, D }, stop) {
   return { frame, tap, sees: (r, c) => tap(r, c) !== null };
 }
 
+/** (row, column) of the padded input → whether no window ever sees it. */
+export function neverSeen({ unseen_rows, unseen_columns }) {
+  const [rows, columns] = [new Set(unseen_rows), new Set(unseen_columns)];
+  return (r, c) => rows.has(r) || columns.has(c);
+}
+
+/** "2:7, 6:11": what a stop's window takes out of the padded input, as Python writes it. */
+export function slices({ HH, WW, S, D }, { i, j }) {
+  const one = (at, size) => `${at * S}:${at * S + (size - 1) * D + 1}${D > 1 ? `:${D}` : ""}`;
+  return `${one(i, HH)}, ${one(j, WW)}`;
+}
+
 /** Whether numbers want wide cells. */
 export function isWide(...arrays) {
   return arrays.some((array) => array.flat(Infinity).some((x) => !Number.isInteger(x) || Math.abs(x) > 99));
@@ -105,8 +124,8 @@ export function named(symbol, ...words) {
 }
 
 /** A value with its name above, as a part of an equation. */
-export function term(name, test) {
-  const value = h("b", { dataset: { test } });
+export function term(name, test, data = {}) {
+  const value = h("b", { dataset: { test, ...data } });
   const node = h("span", { class: "term" }, h("small", {}, name), value);
   function show(x, state = "") {
     value.textContent = x === null ? "–" : digits(x);

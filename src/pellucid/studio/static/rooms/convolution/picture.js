@@ -1,11 +1,14 @@
 // Inputs and outputs as pictures: one pixel of the canvas is one number.
 import { h } from "../../lib/dom.js";
 import { named } from "./grid.js";
+import { pickable } from "./pick.js";
 
 function picture({ title, rows, columns, test, data = {}, onPick }) {
   const canvas = h("canvas", { width: columns, height: rows, role: "img", dataset: { test, ...data } });
   const frame = h("div", { class: "frame", hidden: true });
   const box = h("div", { class: ["picture", onPick && "picks"], style: { "--rows": rows, "--columns": columns }, onclick: pick }, canvas, frame);
+
+  let here = null;
 
   function pick(event) {
     if (!onPick) return;
@@ -27,12 +30,14 @@ function picture({ title, rows, columns, test, data = {}, onPick }) {
   }
 
   function place(where) {
+    here = where && [where.row, where.column];
     frame.hidden = !where;
     for (const [name, value] of Object.entries(where ?? {})) frame.style.setProperty(`--${name}`, value);
   }
 
   const caption = h("figcaption", {}, title);
   canvas.setAttribute("aria-label", caption.textContent);
+  if (onPick) pickable(box, { rows, columns, label: () => caption.textContent, at: () => here, pick: onPick });
   return { node: h("figure", { class: "grid" }, caption, box), paint, place };
 }
 

@@ -2,13 +2,14 @@
 import { h } from "../../lib/dom.js";
 import { t } from "../../lib/text.js";
 import { titleOf } from "./forward.js";
-import { channels, grid, joined, named, outputs, sceneClass, sign, term, windowOf } from "./grid.js";
+import { channels, grid, joined, named, neverSeen, outputs, sceneClass, sign, slices, term, windowOf } from "./grid.js";
 
 export function poolForward({ walk, jump, channel, onChannel }) {
   const { arrays, sizes } = walk;
   const scene = parts({ walk, channel, onChannel: choose });
   const out = outputs({ symbol: "out", words: "", array: arrays.out, test: "out-cell", jump: to });
   const value = term(t("convolution.out_value"), "out-value");
+  const spelled = h("p", { class: "spelled mono", translate: "no", dataset: { test: "slices" } });
 
   function choose(next) {
     channel = next;
@@ -24,6 +25,9 @@ export function poolForward({ walk, jump, channel, onChannel }) {
   function show(state) {
     const { stop, isDone } = state;
     scene.show(stop, channel);
+    spelled.textContent = stop
+      ? `out[${channel}, ${stop.i}, ${stop.j}] = np.max(x[${channel}, ${slices(sizes, stop)}])`
+      : "out[c, i, j] = np.max(x_window)";
     value.show(stop ? arrays.out[channel][stop.i][stop.j] : null, `result ${isDone({ ...stop }) ? "" : "ahead"}`);
     out.show((k, i, j) => (isDone({ i, j, k }) ? arrays.out[k][i][j] : null), stop && { i: stop.i, j: stop.j, k: null });
   }
@@ -33,6 +37,7 @@ export function poolForward({ walk, jump, channel, onChannel }) {
     { class: sceneClass(sizes) },
     sizes.C > 1 && scene.choice,
     h("div", { class: "row" }, scene.x.node, joined("→", scene.window.node), joined("max =", value.node)),
+    spelled,
     out.node,
   );
   return { node, show };
@@ -43,7 +48,7 @@ export function poolBackward({ walk, jump }) {
   const { H, W, S } = sizes;
   const scene = parts({ walk, channel: 0, onChannel: (channel) => jump({ i: 0, j: 0, k: channel }) });
   const dout = outputs({ symbol: "dout", words: "", array: arrays.dout, test: "dout-cell", jump });
-  const dx = grid({ rows: H, columns: W, test: "dx-cell", at: (i, j) => ({ i, j }) });
+  const dx = grid({ rows: H, columns: W, unseen: neverSeen(sizes), test: "dx-cell", at: (i, j) => ({ i, j }) });
   const value = term(t("convolution.upstream"), "delta");
   const goes = h("span", { class: "mono soft" });
 
@@ -54,7 +59,7 @@ export function poolBackward({ walk, jump }) {
     dout.show((k, i, j) => arrays.dout[k][i][j], stop && { i: stop.i, j: stop.j, k: c });
     value.show(stop ? arrays.dout[c][stop.i][stop.j] : null, "result");
     const target = stop && { row: stop.i * S + best.r, column: stop.j * S + best.s };
-    goes.textContent = stop ? `dx[${c}, ${target.row}, ${target.column}]` : "";
+    goes.textContent = stop ? `dx[${c}, ${target.row}, ${target.column}]` : "dx[c, …]";
     dx.title(named("dx", sizes.C > 1 ? ` ${t("convolution.of_channel", { channel: c })}` : ""));
     dx.show((r, s) => {
       const state = works && r === target.row && s === target.column ? "now" : window.sees(r, s) ? "seen" : "";
@@ -76,7 +81,7 @@ export function poolBackward({ walk, jump }) {
 function parts({ walk, channel, onChannel }) {
   const { arrays, sizes } = walk;
   const { C, H, W, HH, WW, D } = sizes;
-  const x = grid({ rows: H, columns: W, test: "x-cell", at: (i, j) => ({ i, j }) });
+  const x = grid({ rows: H, columns: W, unseen: neverSeen(sizes), test: "x-cell", at: (i, j) => ({ i, j }) });
   const window = grid({ title: named("x_window"), rows: HH, columns: WW, test: "window-cell", at: (r, s) => ({ r, s }) });
   const { buttons, press } = channels({ count: C, names: [], chosen: channel, onChoose: onChannel });
 

@@ -16,12 +16,8 @@ export const FIELDS = [
 ];
 
 const MOST_STEPS = 8000;
-const A_STOP = {
-  conv_forward: ({ K }) => 2 + 3 * K,
-  conv_backward: ({ K }) => 8 + 6 * K,
-  max_pool_forward: () => 3,
-  max_pool_backward: ({ C }) => 4 * C,
-};
+const LINES_OUTSIDE = 20; // of the loops
+const LINES = { conv_forward: [3, 3], conv_backward: [9, 5], max_pool_forward: [3, 0], max_pool_backward: [4, 0] }; // at each stop, and for each filter
 
 export function isConvolution(operation) {
   return operation.startsWith("conv");
@@ -41,7 +37,28 @@ function along(length, { F, S, P, D }) {
   const span = (F - 1) * D + 1;
   const free = length - span + 2 * P;
   const out = Math.floor(free / S) + 1;
-  return { length, span, free, out, unseen: free - (out - 1) * S, isWhole: free % S === 0 };
+  const seen = new Set();
+  for (let i = 0; i < out; i++) for (let r = 0; r < F; r++) seen.add(i * S + r * D);
+  const unseen = Array.from({ length: length + 2 * P }, (_, at) => at).filter((at) => !seen.has(at));
+  return { length, span, free, out, unseen, isWhole: free % S === 0 };
+}
+
+/** As the server counts them. */
+function stepsOf(operation, { C, K, high, wide }) {
+  const [lines, forAFilter] = LINES[operation];
+  const looped = 2 * (high.out + 1) + high.out * wide.out * (lines + forAFilter * K);
+  return LINES_OUTSIDE + looped * (operation === "max_pool_backward" ? C : 1);
+}
+
+/** "1, 4–6" of [1, 4, 5, 6]. */
+export function ranges(numbers) {
+  const runs = [];
+  for (const x of numbers) {
+    const run = runs.at(-1);
+    if (run?.last === x - 1) run.last = x;
+    else runs.push({ first: x, last: x });
+  }
+  return runs.map(({ first, last }) => (first === last ? first : `${first}–${last}`)).join(", ") || "–";
 }
 
 /** {problem} as a sentence, or what comes of the sizes: {high, wide, multiplyAdds, …}. */
@@ -60,7 +77,7 @@ export function sizesOf(operation, given) {
   const wide = along(given.width, how);
   for (const { length, span, free } of [high, wide])
     if (free < 0) return { problem: t("convolution.problem_fit", { span, length: length + 2 * P }) };
-  const steps = high.out * wide.out * A_STOP[operation]({ K, C }) + 20;
+  const steps = stepsOf(operation, { C, K, high, wide });
   if (steps > MOST_STEPS) return { problem: t("convolution.problem_steps", { steps: number(steps), most: number(MOST_STEPS) }) };
   return { ...how, C, K, conv, high, wide, multiplyAdds: conv ? high.out * wide.out * K * F * F * C : 0 };
 }
