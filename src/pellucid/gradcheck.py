@@ -32,7 +32,7 @@ loss so little that a closer look drowns in rounding. With 1, right networks wit
 
 
 def rel_error(x: Any, y: Any) -> float:
-    """The course's relative error: the largest ``|x - y| / max(1e-8, |x| + |y|)`` over all elements.
+    """The course's relative error of ``x`` and ``y``: the largest ``|x - y| / max(1e-8, |x| + |y|)`` over all elements.
 
     Raises ValueError where the shapes differ or nothing is compared. A NaN anywhere makes the result NaN.
     """
@@ -101,7 +101,7 @@ def eval_numerical_gradient_array(f: Callable, x: np.ndarray, df: Any, h: float 
 def grad_check_sparse(
     f: Callable, x: np.ndarray, analytic_grad: np.ndarray, num_checks: int = 10, h: float = 1e-5, rng: Any = None
 ) -> float:
-    """Compare a few elements of a gradient, at random places, with centred differences, and print them.
+    """Compare ``num_checks`` random elements of ``analytic_grad``, of ``f`` at ``x``, with centred differences.
 
     Prints ``numerical: %f analytic: %f, relative error: %e`` a line, as the course does. Returns the largest error.
     """
@@ -267,7 +267,7 @@ def check_model(
     tolerance: float = TOLERANCES["gradient, network"].bound,
     most: int | None = 50,
 ) -> Report:
-    """Check every gradient of a model: anything with ``params`` and ``loss(X, y) -> (loss, grads)``.
+    """Check every gradient of a ``model`` at (``X``, ``y``): it has ``params`` and ``loss(X, y) -> (loss, grads)``.
 
     The model must be float64 and must give the same loss for the same arguments (dropout: with a fixed ``seed``). Its
     running statistics, if it has any, are put back afterwards. Parameters that its ``param_options`` call frozen need

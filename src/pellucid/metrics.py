@@ -64,6 +64,8 @@ class Metrics:
 def read_metrics(path: str | os.PathLike[str]) -> Metrics:
     """Read the metrics of a run, also while it is being written: half a line at the end is left out.
 
+    ``path`` is the file, ``metrics.jsonl`` in the run's folder.
+
     Raises
     ------
     ValueError

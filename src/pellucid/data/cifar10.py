@@ -101,8 +101,8 @@ def get_CIFAR10_data(
     """The course's dictionary: X_train, y_train, X_val, y_val, X_test, y_test.
 
     The first ``num_training`` images of the training files, the ``num_validation`` after them, and the first
-    ``num_test`` of the test file; the mean image of X_train is subtracted from all, nothing is scaled. X_* are
-    ByteImages (N, 3, 32, 32), float32 by the batch; y_* are int64 (N,).
+    ``num_test`` of the test file; the mean image of X_train is subtracted from all, unless ``subtract_mean`` says no;
+    nothing is scaled. X_* are ByteImages (N, 3, 32, 32), float32 by the batch; y_* are int64 (N,).
 
     ``root`` and ``records_per_file`` are what ``load_cifar10`` takes as ``path`` and ``records_per_file``.
 

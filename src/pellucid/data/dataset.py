@@ -33,7 +33,7 @@ def fixed_order(count: int) -> np.ndarray:
 
 
 def mean_image(images: ByteImages) -> np.ndarray:
-    """The mean of the pixels over all images, float32 (C, H, W). The sum is exact, whatever the order."""
+    """The mean of the pixels over all ``images``, float32 (C, H, W). The sum is exact, whatever the order."""
     check.not_empty("mean_image", "images", images.pixels)
     total = np.zeros(images.pixels.shape[1:], np.uint64)
     for block in blocks(images.pixels, _SUM_BLOCK):
@@ -42,7 +42,7 @@ def mean_image(images: ByteImages) -> np.ndarray:
 
 
 def pixel_deviation(images: ByteImages) -> float:
-    """The standard deviation of all pixels about the mean image; 1 where every image is the mean image.
+    """The standard deviation of all pixels of ``images`` about their mean; 1 where every image is the mean image.
 
     Dividing by it brings pixels to the size of 1. The sums are exact, whatever the order.
     """
@@ -53,7 +53,7 @@ def pixel_deviation(images: ByteImages) -> float:
 
 
 def channel_statistics(images: ByteImages) -> tuple[np.ndarray, np.ndarray]:
-    """Every channel's mean and standard deviation over all images and pixels, float32 (C,) each.
+    """Every channel's mean and standard deviation over all pixels of ``images``, float32 (C,) each.
 
     The deviation is 1 for a channel of which every pixel is alike. The sums are exact, whatever the order.
     """
@@ -89,6 +89,8 @@ class Dataset:
 
     Attributes
     ----------
+    name : str
+        What the data are called.
     X_train, X_test, X_val : ByteImages (N, C, H, W)
         Without mean and scale; X_val and y_val are None where the data have no validation part of their own.
     y_train, y_test, y_val : int64 (N,)

@@ -141,10 +141,13 @@ def load_mnist(path: Any = None, *, fetch: bool = True, progress: Progress | Non
 
     Parameters
     ----------
-    path : a folder with the four files, gzipped or not. None looks in ``$PELLUCID_DATA`` and in the user's cache
-        folder, and checks the SHA-256 of what it finds.
-    fetch : download the files (12 MB) if ``path`` is None and they are not found.
-    progress : called as ``progress(done_bytes, total_bytes)`` while downloading.
+    path : str or Path, optional
+        A folder with the four files, gzipped or not. None looks in ``$PELLUCID_DATA`` and in the user's cache folder,
+        and checks the SHA-256 of what it finds.
+    fetch : bool
+        Download the files (12 MB) if ``path`` is None and they are not found.
+    progress : callable, optional
+        Called as ``progress(done_bytes, total_bytes)`` while downloading.
 
     Raises
     ------
@@ -159,14 +162,14 @@ def load_mnist(path: Any = None, *, fetch: bool = True, progress: Progress | Non
 def load_fashion_mnist(path: Any = None, *, fetch: bool = True, progress: Progress | None = None) -> Dataset:
     """Fashion-MNIST: 60,000 articles of clothing to train on and 10,000 to test on, 1 x 28 x 28.
 
-    Takes what ``load_mnist`` takes (31 MB to download); also finds the files of Debian's package
+    Takes what `load_mnist` takes (31 MB to download); also finds the files of Debian's package
     dataset-fashion-mnist.
     """
     return _load("load_fashion_mnist", catalogue.FASHION_MNIST, path, fetch, progress)
 
 
 def load_idx_folder(path: Any) -> Dataset:
-    """A folder with the four files of MNIST or of one of its like, whatever the size and the number of classes.
+    """The folder ``path`` with four files like MNIST's, whatever the size and the number of classes.
 
     The files of MNIST and of Fashion-MNIST are recognised by their labels; else the classes are called "0", "1", ...
     """

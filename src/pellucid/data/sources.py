@@ -150,6 +150,9 @@ def describe() -> list[Row]:
 def fetch_dataset(name: str, *, progress: Progress | None = None) -> str:
     """Download a data set of the catalogue, unless it is here already; returns where it is.
 
+    ``name``: as in the catalogue, such as "cifar10"; ``progress``: called with the bytes that are here
+    and the bytes in all.
+
     Raises
     ------
     ValueError

@@ -27,7 +27,10 @@ from pellucid.models import (
 
 
 def fully_connected(num_classes: int, hidden: Iterable[int] = (100,)) -> list[Step]:
-    """affine - relu for each number of hidden units, then affine: for rows, and for images read as rows."""
+    """An affine layer and a ReLU for each number of ``hidden`` units, then ``num_classes`` scores.
+
+    For rows, and for images read as rows.
+    """
     steps: list[Step] = []
     for units in hidden:
         steps += [Affine(units), ReLU()]
@@ -35,9 +38,10 @@ def fully_connected(num_classes: int, hidden: Iterable[int] = (100,)) -> list[St
 
 
 def small(num_classes: int, width: int = 32) -> list[Step]:
-    """Two convolutions, with ``width`` and twice as many filters, a max pool behind each: for images of 2x2 and more.
+    """Two convolutions, with ``width`` and twice as many filters, a max pool behind each, and ``num_classes`` scores.
 
-    The second max pool is over the whole image, so that the number of parameters does not depend on its size.
+    For images of 2x2 and more. The second max pool is over the whole image, so that the number of
+    parameters does not depend on its size.
     """
     return [
         Conv(width, 3, pad=1, bias=False), BatchNorm(), ReLU(), MaxPool(2),

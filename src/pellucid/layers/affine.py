@@ -1,6 +1,8 @@
 """The affine (fully connected) layer: every output is a weighted sum of every input, plus a bias.
 
-out[n, m] = sum over d of  x[n, d] * w[d, m] + b[m]
+    out[n, m] = sum over d of  x[n, d] * w[d, m] + b[m]
+
+where x[n] is the n-th sample, whatever its axes, as one row of D numbers.
 """
 
 import numpy as np

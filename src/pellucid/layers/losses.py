@@ -24,7 +24,7 @@ from pellucid.kernels.rows import launch, parts_for
 
 
 def softmax(x):
-    """The probabilities of scores (N, C), or of the channels of every pixel (N, C, H, W); they add up to 1.
+    """The probabilities of scores ``x`` (N, C), or of the channels of every pixel (N, C, H, W); they add up to 1.
 
     The losses have it inside. What is subtracted changes no probability, and keeps exp from overflowing.
     """
@@ -75,8 +75,10 @@ def softmax_loss_fast(x, y):
 def smoothed_softmax_loss_naive(x, y, smoothing=0.1):
     """Softmax loss with smoothed labels and its gradient, sample by sample.
 
-    Parameters and results are those of `softmax_loss_naive`, and
+    Everything else is as in `softmax_loss_naive`.
 
+    Parameters
+    ----------
     smoothing : float
         From 0, the softmax loss itself, to 1, where the labels say nothing.
     """

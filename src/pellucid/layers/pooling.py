@@ -137,7 +137,10 @@ def avg_pool_forward_naive(x, pool_param):
 
 
 def avg_pool_backward_naive(dout, cache):
-    """The gradient of average pooling: each stop shares its gradient equally among the pixels that it saw."""
+    """The gradient of average pooling: each stop shares its gradient equally among the pixels that it saw.
+
+    The arguments and the result are as of `max_pool_backward_naive`.
+    """
     (N, C, H, W), dtype, pool_param = cache
     HH, WW, stride = pool_settings("avg_pool_backward_naive", pool_param)
     H_out = output_size(H, HH, stride)

@@ -30,7 +30,9 @@ def fold_batchnorm(w, b, gamma, beta, running_mean, running_var, eps=1e-5):
     w, b : arrays (F, C / groups, HH, WW), (F,)
         Filters and biases.
     gamma, beta, running_mean, running_var : arrays (F,)
-        Of the batch norm; ``eps`` as it was trained with.
+        Of the batch norm.
+    eps : float
+        As it was trained with.
 
     Returns
     -------
@@ -59,8 +61,10 @@ class PreparedConvolution:
 
     Parameters
     ----------
-    w, b, conv_param
-        As `conv_forward_naive` takes them; w and b are copied.
+    w, b : arrays (F, C / groups, HH, WW), (F,)
+        Filters and biases; they are copied.
+    conv_param : dict
+        As `conv_forward_naive` takes it.
     activation : "relu" or "gelu", optional
         What follows.
 

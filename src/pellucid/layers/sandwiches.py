@@ -10,9 +10,11 @@ made of naive layers, the fast ones of fast layers.
     conv_bn_relu_pool   convolution -> spatial batch norm -> relu -> max pool
     conv_pool_bn_relu   convolution -> max pool -> spatial batch norm -> relu
 
-The arguments are those of the parts, in their order: ``x, w, b`` (and ``gamma, beta``), then the dictionaries. The
-gradients come back in the order of the arrays: ``dx, dw, db`` (and ``dgamma, dbeta``); with ``skip_dx`` None stands in
-place of dx, which nobody needs for the first layer of a network. An error names the part that refused.
+The arguments are those of the parts, in their order: ``x, w, b`` (and ``gamma, beta``), then the dictionaries, as
+`affine_forward_naive`, `conv_forward_naive`, `spatial_batchnorm_forward_naive` and `max_pool_forward_naive` describe
+them; the way back takes ``dout``, of the shape of ``out``, and ``cache``. The gradients come in the order of the
+arrays: ``dx, dw, db`` (and ``dgamma, dbeta``), as from `conv_backward_naive`; with ``skip_dx`` None stands in place of
+dx, which nobody needs for the first layer of a network. An error names the part that refused.
 """
 
 import numpy as np

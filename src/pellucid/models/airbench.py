@@ -51,6 +51,8 @@ def airbench(
     ----------
     widths : sequence of int
         Filters of each block; a block halves the image.
+    num_classes : int
+        How many scores come out.
     channels : int
         Of the images: the whitening convolution has a filter, and its negative, for each number of a 2x2 patch.
     convolutions : 2 or 3

@@ -100,7 +100,7 @@ class BatchNorm(Step):
 class LayerNorm(Step):
     """Layer normalisation: every sample by itself, over all that it has.
 
-    Parameters of the network: ``gamma``, ``beta``, both of the shape of a sample.
+    Parameters of the network: ``gamma``, ``beta``, both of the shape of a sample. ``eps`` is added to the variance.
     """
 
     eps: float = 1e-5
@@ -129,7 +129,7 @@ class LayerNorm(Step):
 class GroupNorm(Step):
     """Group normalisation of images: the channels of each image in ``groups`` groups, each by itself.
 
-    Parameters of the network: ``gamma`` (C,), ``beta`` (C,).
+    Parameters of the network: ``gamma`` (C,), ``beta`` (C,). ``eps`` is added to the variance.
     """
 
     groups: int

@@ -227,7 +227,7 @@ class Softmax(Step):
 
 @dataclass(repr=False, eq=False)
 class Scale(Step):
-    """Everything times a fixed factor."""
+    """Everything times a fixed ``factor``."""
 
     factor: float
 

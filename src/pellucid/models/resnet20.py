@@ -11,10 +11,12 @@ from pellucid.models.weighted import Affine, Conv
 
 
 def resnet20(blocks: int = 3, width: int = 16, num_classes: int = 10, shortcut: str = "identity") -> list[Step]:
-    """6 * blocks + 2 layers: 3 blocks a stage make ResNet-20, 5 ResNet-32, 9 ResNet-56.
+    """6 * ``blocks`` + 2 layers: 3 blocks a stage make ResNet-20, 5 ResNet-32, 9 ResNet-56.
 
-    Where a stage begins with half the pixels and twice the filters, the shortcut is the ``"identity"`` on every second
-    pixel, with zeros for the new channels (the paper's option A), or a ``"projection"`` (option B).
+    ``width`` is the number of filters of the first stage, which the other two double; ``num_classes``, of scores.
+
+    Where a stage begins with half the pixels and twice the filters, the ``shortcut`` is the ``"identity"`` on every
+    second pixel, with zeros for the new channels (the paper's option A), or a ``"projection"`` (option B).
     """
     blocks = check.whole_number("resnet20", "blocks", blocks, least=1)
     check.one_of("resnet20", "shortcut", shortcut, ("identity", "projection"))

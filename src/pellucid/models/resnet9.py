@@ -10,7 +10,11 @@ from pellucid.models.weighted import Affine, Conv
 
 
 def resnet9(width: int = 64, num_classes: int = 10, scale: float = 1 / 8) -> list[Step]:
-    """width: the filters of the first convolution, an eighth of the last's; scale: a factor on the scores."""
+    """Eight convolutions, two residual blocks of two among them, and an affine layer.
+
+    ``width``: the filters of the first convolution, an eighth of the last's. ``num_classes``: how many scores come out;
+    ``scale``: a factor on them.
+    """
 
     def block(filters: int) -> list[Step]:
         return [Conv(filters, 3, pad=1, bias=False), BatchNorm(), ReLU()]

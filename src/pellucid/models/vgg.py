@@ -17,7 +17,10 @@ CONVOLUTIONS = {11: (1, 1, 2, 2, 2), 13: (2, 2, 2, 2, 2), 16: (2, 2, 3, 3, 3), 1
 
 
 def vgg(depth: int = 16, widths: Sequence[int] = (64, 128, 256, 512, 512), num_classes: int = 10) -> list[Step]:
-    """depth: 11, 13, 16 or 19; widths: the filters of each stage. Images need 16 pixels a side or more."""
+    """Five stages of convolutions, and an affine layer. Images need 16 pixels a side or more.
+
+    ``depth``: 11, 13, 16 or 19. ``widths``: the filters of each stage. ``num_classes``: how many scores come out.
+    """
     if depth not in CONVOLUTIONS:
         raise ValueError(f"vgg: depth is {depth}; it must be one of {', '.join(map(str, CONVOLUTIONS))}")
     if len(widths) != 5:

@@ -34,9 +34,9 @@ SCHEDULES: dict[str, Callable[..., schedules.Schedule | None]] = {
 
 
 def split(recipe: Recipe, dataset: Dataset) -> dict[str, Any]:
-    """The data set as the recipe wants it: X_train, y_train, X_test, y_test, and X_val, y_val where it validates.
+    """The ``dataset`` as the ``recipe`` wants it: X_train, y_train, X_test, y_test, and X_val, y_val if it validates.
 
-    Where the recipe starts from a model file, grey images become RGB and RGB grey, as that model reads.
+    Where it starts from a model file, grey images become RGB and RGB grey, as that model reads.
 
     Raises
     ------
@@ -68,8 +68,11 @@ def build_network(
 
     Parameters
     ----------
+    recipe : Recipe
     image_shape : (int, int, int)
         Channels, height, width.
+    num_classes : int
+        How many scores come out.
     rng : Generator or int, optional
         Where the weights come from; NumPy's global state where absent.
     classes : sequence of str, optional
@@ -155,6 +158,7 @@ def build_solver(
 
     Parameters
     ----------
+    recipe : Recipe
     data : dict
         What `split` gave. A whitening convolution takes its filters from the first training images.
     num_classes : int
@@ -201,7 +205,7 @@ def build_solver(
 
 
 def views(recipe: Recipe) -> Views | None:
-    """How the test images are looked at: None where each is looked at once, as it is."""
+    """How a ``recipe`` has the test images looked at: None where each is looked at once, as it is."""
     test = recipe["test"]
     return Views(**test) if (test["flip"] or test["shift"]) and test["share"] else None
 

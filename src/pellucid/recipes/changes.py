@@ -18,7 +18,7 @@ CHOOSERS = ("name", "rule")
 
 
 def parsed(change: str) -> tuple[str, Any]:
-    """``"train.epochs=3"`` -> ("train.epochs", 3). The value is read as TOML; a bare word is a string."""
+    """A ``change`` taken apart: "train.epochs=3" -> ("train.epochs", 3). The value is TOML or a bare word."""
     where = "--set"
     path, equals, value = change.partition("=")
     path, value = path.strip(), value.strip()

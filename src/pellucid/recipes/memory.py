@@ -56,6 +56,7 @@ def memory_needed(
 
     Parameters
     ----------
+    recipe : Recipe
     model : object
         What `build_network` gave.
     image_shape : (int, int, int)
@@ -92,7 +93,10 @@ def _handed_on(model: Any, image_shape: tuple[int, int, int]) -> list[int]:
 
 
 def check_memory(needed: MemoryNeeded, available: float | None) -> None:
-    """Raise MemoryError where the estimate is above what there is; None: nobody knows, and nothing is refused."""
+    """Raise MemoryError where more is ``needed`` than is ``available``.
+
+    That is in bytes, or None: nobody knows, and nothing is refused.
+    """
     if available is None or needed.total <= available:
         return
     fits = needed.largest_batch(available)

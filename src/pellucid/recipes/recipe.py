@@ -100,13 +100,15 @@ def names() -> list[str]:
 
 
 def text(name: str) -> str:
-    """One of the package's recipes as it is written."""
+    """One of the package's recipes, by its ``name``, as it is written."""
     check.one_of("recipe", "the name", name, names())
     return _folder().joinpath(name + SUFFIX).read_text(encoding="utf-8")
 
 
 def load(name_or_path: str | Path) -> Recipe:
-    """A recipe of the package by its name, or a file. A name wins over a file called like it: write ``./94`` for that.
+    """A recipe of the package by its name, or a file.
+
+    Where both are there, ``name_or_path`` means the package's; write ``./94`` for the file.
 
     Raises
     ------
@@ -134,7 +136,7 @@ def load(name_or_path: str | Path) -> Recipe:
 
 
 def from_text(name: str, content: str) -> Recipe:
-    """A recipe from the content of a TOML file."""
+    """A recipe called ``name`` from the ``content`` of a TOML file."""
     if any(line.count(".") > MOST_DOTS for line in content.split("\n")):
         raise ValueError(f"recipe {name}: a line has more than {MOST_DOTS} dots; no recipe has")
     try:
@@ -145,7 +147,7 @@ def from_text(name: str, content: str) -> Recipe:
 
 
 def from_dict(tables: Any, source: str = "recipe") -> Recipe:
-    """A recipe from nested plain data, such as `Recipe.resolved` gave; ``source`` is what messages call it."""
+    """A recipe from nested plain data, ``tables``, as `Recipe.resolved` gave; ``source`` is what messages call it."""
     if not isinstance(tables, Mapping):
         raise TypeError(f"{source}: it is a {type(tables).__name__}; it must be a dictionary of tables")
     rest = {key: value for key, value in tables.items() if key != "name"}

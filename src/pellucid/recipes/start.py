@@ -19,7 +19,7 @@ _IMAGES_AT_A_TIME = 1000
 
 
 def start_model(network: dict[str, Any]) -> Model:
-    """The model file that a recipe's network table names.
+    """The model file that ``network``, a recipe's table, names.
 
     Raises
     ------
@@ -32,7 +32,7 @@ def start_model(network: dict[str, Any]) -> Model:
 
 
 def for_pictures(recipe: Recipe) -> Recipe:
-    """The recipe with the model's own size and fit of pictures, where it says none."""
+    """A ``recipe`` with the size and fit of pictures of the model that it starts from, where it says none itself."""
     model = start_model(recipe["network"])
     changes: dict[str, Any] = {}
     if recipe["data"]["image_size"] is None and len(model.network.input_shape) == 3:

@@ -47,7 +47,7 @@ class ModelFileError(ValueError):
 
 
 def save_model(path: str | os.PathLike[str], model: Model) -> None:
-    """Write a model whole or not at all.
+    """Write a ``model`` to ``path``, whole or not at all.
 
     Raises
     ------

@@ -122,7 +122,7 @@ def load_torch_state(network: Network, state: Mapping[str, Any], names: Names = 
 
 
 def write_torch_weights(network: Any, path: str | os.PathLike[str], names: Names = None) -> None:
-    """Write `torch_state` as a safetensors file, whole or not at all.
+    """Write `torch_state` as the safetensors file ``path``, whole or not at all.
 
     Raises
     ------
@@ -135,7 +135,7 @@ def write_torch_weights(network: Any, path: str | os.PathLike[str], names: Names
 
 
 def read_torch_weights(network: Network, path: str | os.PathLike[str], names: Names = None) -> str:
-    """Put the state dictionary of a safetensors file into the network: see `load_torch_state`.
+    """Put the state dictionary of the safetensors file ``path`` into the network: see `load_torch_state`.
 
     The header is compared with the network before any number is read. Files much larger than the network's own are not
     read, nor are pickles.

@@ -226,12 +226,12 @@ leaves them anywhere from about 0.7 to 1.2, which is good enough."""
 
 
 def orthogonalised(matrix: np.ndarray, iterations: int = 3) -> np.ndarray:
-    """About the nearest matrix (rows, columns) whose singular values are all 1, by Newton's and Schulz's iteration.
+    """About the nearest to a ``matrix`` (rows, columns) with singular values of 1, by Newton's and Schulz's iteration.
 
         X <- matrix / its norm;  again and again:  X <- a X + (b A + c A A) X,  where A = X X^T
 
-    which works on the singular values alone, by the polynomial `NEWTON_SCHULZ`. With U S V^T the matrix's singular
-    value decomposition, the result is near U V^T.
+    so many ``iterations``, which work on the singular values alone, by the polynomial `NEWTON_SCHULZ`. With U S V^T the
+    matrix's singular value decomposition, the result is near U V^T.
     """
     a, b, c = NEWTON_SCHULZ
     norm = math.sqrt(float(np.vdot(matrix, matrix)))
@@ -287,14 +287,15 @@ RULES: dict[str, Rule] = {rule.__name__: rule for rule in (sgd, sgd_momentum, ne
 
 
 def settings_known(rule: str) -> tuple[str, ...]:
-    """The names of the rule's settings."""
+    """The names of the settings of a ``rule``, such as "adam"."""
     return (*DEFAULTS[rule], *(["weight_decay"] if rule in MAY_DECAY else []))
 
 
 def check_settings(rule: str, config: Config, where: str, argument: str = "config") -> Config:
-    """Settings filled in with the rule's defaults, each a Python number within its range. Returns the same dictionary.
+    """Settings filled in with the defaults of a ``rule``, each a Python number within its range.
 
-    Unknown keys are refused; state arrays are not looked at.
+    Returns the same dictionary. Unknown keys are refused, with a message that opens with ``where`` and calls the
+    dictionary what ``argument`` says; state arrays are not looked at.
     """
     check.known_keys(where, argument, config, (*settings_known(rule), *STATE_ARRAYS[rule]))
     for key in settings_known(rule):
