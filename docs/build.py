@@ -26,7 +26,7 @@ LANGUAGES = {"en": "en", "zh-CN": "zh_CN"}  # folder of the site: Sphinx's name 
 OUTSIDE = [ROOT / "ARCHITECTURE.md", ROOT / "CONTRIBUTING.md"]
 ICON = ROOT / "src" / "pellucid" / "studio" / "static" / "icon.svg"
 BESIDE = ["_static", "_templates", "images", "locale"]
-SETTINGS = ["conf.py", "chinese_search.py", "chinese_search.js"]
+SETTINGS = ["conf.py", "reference.py", "chinese_search.py", "chinese_search.js"]
 
 CODE = re.compile(r"(^```.*?^```[ ]*$)", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"(!?)\[([^\]]*)\]\(([^)\s]+)\)")

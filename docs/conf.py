@@ -61,4 +61,11 @@ default_role = "py:obj"  # a name in backticks links to its entry where there is
 def setup(app):
     from chinese_search import ChineseSearch
 
+    from reference import set_apart
+
+    def formulas(app, what, name, value, options, lines):
+        said = "".join(lines).startswith("Alias for field number")  # Python's word for a field without words of its own
+        lines[:] = [] if said else set_apart(lines)
+
     app.add_search_language(ChineseSearch)
+    app.connect("autodoc-process-docstring", formulas, priority=100)  # before numpydoc

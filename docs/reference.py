@@ -28,6 +28,7 @@ FIRST = {
 NOT_OURS = "set_fit_request, set_partial_fit_request, set_score_request, get_metadata_routing"
 """What scikit-learn adds to every estimator, described in its own documentation."""
 
+UNDERLINE = re.compile(r"^-{3,}$")
 END_OF_TITLE = re.compile(r": |\. |\.$|; |, which | \((?=[A-Z\"])")
 
 
@@ -78,21 +79,67 @@ def _title(home: str) -> str:
     return END_OF_TITLE.split(first, maxsplit=1)[0]
 
 
+def _is_other_name(package: str, name: str) -> bool:
+    """Whether a name is a second one: `relu_forward` is `relu_forward_fast`."""
+    value = _value(package, name)
+    own = getattr(value, "__name__", name)
+    return inspect.isfunction(value) and own != name.rpartition(".")[2] and own in public_names(package)
+
+
+def _line(package: str, name: str) -> int:
+    """Where a name is defined in its file; a second name comes right behind the first."""
+    value = _value(package, name)
+    return inspect.getsourcelines(value)[1] if inspect.isfunction(value) or inspect.isclass(value) else 0
+
+
 def sections(package: str) -> dict[str, list[str]]:
-    """The names by the module that defines them, in the order of `__all__` where it is more than the alphabet."""
+    """The names by the module that defines them, in each as they stand there: the naive layer, then the fast one.
+
+    The modules are in the order of `__all__` where it is more than the alphabet.
+    """
     names = public_names(package)
     found: dict[str, list[str]] = {}
     for name in names:
         found.setdefault(_home(package, name), []).append(name)
     if names[:10] == sorted(names[:10]):
         found = dict(sorted(found.items(), key=lambda item: (not item[0].startswith(package), item[0])))
+    for inside in found.values():
+        inside.sort(key=lambda name: (_line(package, name), _is_other_name(package, name)))
     return found
+
+
+def set_apart(lines: list[str]) -> list[str]:
+    """Lines of a docstring in which what is indented, a formula or a table, keeps its lines.
+
+    Behind the first heading (Parameters, Returns ...) indentation means something else, and stays.
+    """
+    result: list[str] = []
+    for number, line in enumerate(lines):
+        if UNDERLINE.match(line):
+            return result + lines[number:]
+        starts = line.startswith("    ") and not "".join(lines[max(number - 1, 0) : number]).strip()
+        before = next((each for each in reversed(result) if each.strip()), "")
+        if starts and not before.startswith((" ", "..")) and not before.endswith("::"):
+            result += [".. code-block:: text", ""]
+        result.append(line)
+    return result
+
+
+def _about(package: str, home: str) -> str:
+    """What a section's module says of itself; the package's own words open its page."""
+    if not home.startswith("pellucid.") or home == package:
+        return ""
+    words = inspect.getdoc(importlib.import_module(home)) or ""
+    return "" if words == f"{_title(home)}." else "\n".join(set_apart(words.splitlines())) + "\n\n"
 
 
 def _entry(package: str, name: str) -> str:
     value = _value(package, name)
     if inspect.isclass(value):
         return f".. autoclass:: {package}.{name}\n   :members:\n   :exclude-members: {NOT_OURS}\n"
+    if _is_other_name(package, name):
+        called = inspect.signature(value)
+        return f".. py:function:: {name}{called}\n\n   Another name of `{value.__name__}`.\n"
     return f".. {'autofunction' if callable(value) else 'autodata'}:: {package}.{name}\n"
 
 
@@ -102,8 +149,8 @@ def page(package: str, title: str) -> str:
     parts = sections(package)
     for home, names in parts.items():
         section = _title(home)
-        heading = f"{section}\n{'-' * 2 * len(section)}\n\n" if len(parts) > 1 else ""
-        table = "\n".join(f"   {name}" for name in names)
+        heading = f"{section}\n{'-' * 2 * len(section)}\n\n{_about(package, home)}" if len(parts) > 1 else ""
+        table = "\n".join(f"   {name}" for name in names if not _is_other_name(package, name))
         entries = "\n".join(_entry(package, name) for name in names)
         text += f"{heading}.. autosummary::\n\n{table}\n\n{entries}\n"
     return text
