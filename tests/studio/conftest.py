@@ -9,10 +9,10 @@ import sys
 import threading
 
 import pytest
-import uvicorn
 from studio_served import PATIENCE_S, Served
 
 from pellucid.studio.app import create_app
+from pellucid.studio.server import Program
 
 QUICK = ("--epochs", "5", "--filters", "8", "--hidden", "50")
 
@@ -41,15 +41,7 @@ def serve():
         def start(**settings):
             app = create_app(**settings)
             listening = socket.create_server(("127.0.0.1", 0))
-            config = uvicorn.Config(
-                app,
-                log_level="warning",
-                access_log=False,
-                server_header=False,
-                timeout_graceful_shutdown=1,
-                lifespan="on",
-            )
-            server = uvicorn.Server(config)
+            server = Program(app)
             thread = threading.Thread(target=server.run, args=([listening],), daemon=True)
             thread.start()
 

@@ -10,6 +10,10 @@ from pathlib import Path
 PATIENCE_S = 60
 """Until something must have happened: kernels may be compiled on the way."""
 
+SMALL = {"data": "digits", "recipe": "tutorial", "set": ["network.filters=4", "network.hidden=[8]"]}
+LONG = SMALL | {"epochs": 100000}
+"""Of `POST /api/runs`; the second goes on until it is stopped."""
+
 
 class Answer:
     """What came back."""
@@ -80,3 +84,12 @@ def children_of(pid=None):
                     (int(name.split()[0]), (stat.parent / "cmdline").read_bytes().replace(b"\0", b" ").decode())
                 )
     return found
+
+
+def until(wanted):
+    """Wait for it."""
+    for _ in range(PATIENCE_S * 20):
+        if wanted():
+            return
+        time.sleep(0.05)
+    raise AssertionError("it did not happen")

@@ -72,6 +72,24 @@ def test_too_many_bytes_are_not_taken(served):
     assert served.post("/api/runs", b'{"data": "' + b"x" * 70_000 + b'"}').status == 413
 
 
+def test_a_length_that_is_too_much_is_refused_before_it_is_sent(served):
+    connection = http.client.HTTPConnection("127.0.0.1", served.port, timeout=PATIENCE_S)
+    connection.putrequest("POST", LOOK)
+    connection.putheader("X-Pellucid", "page")
+    connection.putheader("Content-Length", str(10**12))
+    connection.endheaders()
+    assert connection.getresponse().status == 413
+    connection.close()
+
+
+def test_too_many_bytes_of_no_announced_length(served):
+    connection = http.client.HTTPConnection("127.0.0.1", served.port, timeout=PATIENCE_S)
+    pieces = (bytes(2**20) for _ in range(21))
+    connection.request("POST", LOOK, pieces, {"X-Pellucid": "page"}, encode_chunked=True)
+    assert connection.getresponse().status == 413
+    connection.close()
+
+
 def test_a_length_that_lies(served):
     """Less than was announced, and then silence: the other requests are answered meanwhile."""
     with socket.create_connection(("127.0.0.1", served.port)) as slow:
@@ -83,7 +101,7 @@ def test_a_length_that_lies(served):
 
 
 def test_a_body_that_never_ends_is_given_up(served, monkeypatch):
-    monkeypatch.setattr("pellucid.studio.app.UPLOAD_S", 0.3)
+    monkeypatch.setattr("pellucid.studio.answers.UPLOAD_S", 0.3)
     connection = http.client.HTTPConnection("127.0.0.1", served.port, timeout=PATIENCE_S)
     connection.putrequest("POST", LOOK)
     connection.putheader("X-Pellucid", "page")
@@ -94,11 +112,12 @@ def test_a_body_that_never_ends_is_given_up(served, monkeypatch):
     connection.close()
 
 
-@pytest.mark.parametrize("body", [b"{", b"\xff", b"[" * 60_000, b"null", b"3"])
-def test_what_is_no_request(served, body):
-    answer = served.post("/api/runs", body)
+@pytest.mark.parametrize("path", ["/api/runs", "/api/runs/first/resume", "/api/walk"])
+@pytest.mark.parametrize("body", [b"{", b"\xff", b"[" * 60_000, b"null", b"3", b"[]", b'"x"'])
+def test_what_is_no_request(served, path, body):
+    answer = served.post(path, body)
     assert answer.status == 400
-    assert answer.json["error"]
+    assert "JSON" in answer.json["error"]
 
 
 PATHS = [
@@ -181,10 +200,27 @@ def test_another_name_for_this_machine_is_refused(served, host):
     assert "answers to 127.0.0.1" in answer.json["error"]
 
 
-@pytest.mark.parametrize("origin", ["http://evil.example", "null", "http://127.0.0.1:1"])
+@pytest.mark.parametrize("origin", ["http://evil.example", "null", "http://127.0.0.1:1", "http://[", ""])
 def test_a_page_of_another_site_is_refused(served, origin):
     assert served.ask("/api/state", headers={"Origin": origin}).status == 403
     assert served.post("/api/runs", {}, headers={"Origin": origin}).status == 403
+
+
+@pytest.mark.parametrize("site", ["cross-site", "same-site"])
+def test_what_another_site_embeds_is_refused(served, site):
+    """A picture in a page of another site sends no Origin, but the browser says where it stands."""
+    said = {"Sec-Fetch-Site": site, "Sec-Fetch-Mode": "no-cors"}
+    for path in ("/api/state", "/api/items/first/strongest?layer=conv1", "/static/app.js", "/"):
+        assert served.ask(path, headers=said).status == 403
+    assert served.ask("/", headers=said | {"Sec-Fetch-Mode": "navigate"}).status == 200  # a link to the page
+    assert served.ask("/api/state", headers=said | {"Sec-Fetch-Mode": "navigate"}).status == 403
+
+
+def test_an_address_that_is_asked_in_another_way(served):
+    answer = served.ask("/api/state", "DELETE", headers={"X-Pellucid": "page"})
+    assert answer.status == 405
+    assert "GET" in answer.headers["allow"]
+    assert "DELETE" in answer.json["error"]
 
 
 def test_its_own_page_is_let_in(served):

@@ -1,23 +1,16 @@
-"""Runs that are started, watched, stopped and resumed from the page; nothing is left running."""
+"""Runs that are started, watched, stopped and resumed from the page."""
 
-import http.client
+import asyncio
 import json
 import os
-import shutil
 import signal
-import subprocess
 import sys
 import threading
-import time
-from pathlib import Path
 
 import pytest
-from studio_served import PATIENCE_S, children_of
+from studio_served import LONG, SMALL, children_of
 
-from pellucid.runs.folder import RunFolder
-
-SMALL = {"data": "digits", "recipe": "tutorial", "set": ["network.filters=4", "network.hidden=[8]"]}
-LONG = SMALL | {"epochs": 100000}
+from pellucid.studio.trainings import Training
 
 
 def test_a_run_is_started_seen_growing_stopped_and_resumed(served, runs):
@@ -101,7 +94,16 @@ def test_names_are_given_in_turn(served):
         (SMALL | {"set": ["--overwrite"]}, "no change to a recipe"),
         (SMALL | {"set": ["train.epoch=3"]}, "unknown key 'epoch'"),
         (SMALL | {"colour": 3}, "'colour'"),
-        ([], "JSON object"),
+        (SMALL | {"epochs": 10**30}, "less than"),
+        (SMALL | {"epochs": True}, "epochs is True"),
+        (SMALL | {"data": "~nobody-of-this-name/x"}, "nobody of that name"),
+        (SMALL | {"data": "x" * 300}, "too long"),
+        (SMALL | {"data": "\ud800"}, "data must be text"),
+        (SMALL | {"recipe": "\ud800"}, "recipe must be text"),
+        (SMALL | {"recipe": "x" * 2000}, "at most 1000"),
+        (SMALL | {"set": ["train.epochs=\ud800"]}, "no change to a recipe"),
+        (SMALL | {"set": [3]}, "no change to a recipe"),
+        (SMALL | {"name": "\U00020000" * 64}, "give letters"),
     ],
 )
 def test_what_makes_no_sense_is_refused_with_a_sentence(served, runs, asked, said):
@@ -129,128 +131,46 @@ def test_what_was_started_elsewhere_is_stopped_there(served):
     assert "not started here" in answer.json["error"]
 
 
-def test_a_run_deleted_under_its_feet(served, runs):
-    events = served.events("/api/events")
-    next(events)
-    shutil.rmtree(runs / "first")
-    for name, data in events:
-        if name == "state" and not data["items"]:
-            break
-    events.close()
-    for path in ("/api/runs/first", "/api/runs/first/metrics", "/api/items/first/network", "/api/items/first/film"):
-        answer = served.ask(path)
-        assert (answer.status, "first" in answer.json["error"]) == (404, True)
-    assert served.ask("/api/state").status == 200
+def test_a_second_stop_does_not_keep_it_from_saving(served, runs):
+    served.post("/api/runs", LONG | {"name": "twice"})
+    served.until("twice", lambda item: item["has_model"])
+    for _ in range(5):
+        assert served.post("/api/runs/twice/stop").status in (200, 409)  # 409 once it has stopped
+    assert served.until("twice", lambda item: item["state"] == "stopped")["error"] is None
+    log = served.ask("/api/runs/twice").json["log"]
+    assert "go on with" in log
+    assert "second signal" not in log
 
 
-def test_a_damaged_run_is_one_of_many(served, runs):
-    (runs / "odd").mkdir()
-    (runs / "odd" / "run.json").write_text("{")
-    (runs / "first" / "metrics.jsonl").write_bytes(b"\xff\xfe rubbish\n")
-    states = {item["id"]: item for item in served.ask("/api/state").json["items"]}
-    assert states["odd"]["state"] == "damaged"
-    assert "odd" in states["odd"]["error"]
-    assert states["first"]["state"] == "damaged"
-    assert "metrics.jsonl" in states["first"]["error"]
+def test_a_run_that_was_killed_says_so(served):
+    served.post("/api/runs", LONG | {"name": "killed"})
+    served.until("killed", lambda item: item["has_model"])
+    (pid,) = [pid for pid, command in children_of() if " train " in command]
+    os.kill(pid, signal.SIGKILL)
+    item = served.until("killed", lambda item: item["error"])
+    assert item["state"] == "stopped"
+    assert "SIGKILL" in item["error"]
 
 
-def test_metrics_that_are_rewritten_are_told_anew(served, runs):
-    file = runs / "first" / "metrics.jsonl"
-    lines = file.read_text().splitlines(keepends=True)
-    events = served.events("/api/events")
-    next(events)
-    served.ask("/api/runs/first/metrics")
-    new = file.with_name("new")
-    new.write_text("".join(lines[:2]))
-    new.replace(file)
-    for name, data in events:
-        if name == "rows" and data["is_new"]:
-            break
-    events.close()
-    assert len(data["steps"]) + len(data["epochs"]) == 2
+def test_runs_cannot_be_made_in_a_file(serve, tmp_path):
+    (tmp_path / "file").write_text("")
+    answer = serve(runs=tmp_path / "file").post("/api/runs", SMALL)
+    assert answer.status == 422
+    assert "cannot be started" in answer.json["error"]
 
 
-def test_the_watcher_rests_when_nobody_listens(served):
-    watcher = served.studio.watcher
-    assert watcher._task is None
-    events = served.events("/api/events")
-    next(events)
-    assert not watcher._task.done()
-    events.close()
-    for _ in range(PATIENCE_S * 10):
-        if watcher._task.done():
-            return
-        time.sleep(0.1)
-    raise AssertionError("it goes on looking")
+def test_what_a_run_prints_without_end_does_not_stop_it():
+    """A pipe that nobody empties would."""
+    code = "import sys; sys.stdout.write('x' * 10**6); print(); print('y'); print('end' * 10**5)"
 
+    async def lines():
+        process = await asyncio.create_subprocess_exec(sys.executable, "-c", code, stdout=asyncio.subprocess.PIPE)
+        training = Training(process)
+        await training.reading
+        return list(training.lines)
 
-def test_a_closed_stream_ends_its_work(served):
-    """The worker of long jobs is ended with the job; the next job gets a new one."""
-    events = served.events("/api/items/first/strongest?layer=conv1")
-    next(events)
-    events.close()
-    assert list(served.events("/api/items/first/mistakes"))[-1][0] == "result"
-    assert served.ask("/api/items/first/network").status == 200
-
-
-def test_a_job_that_hangs_is_ended_with_its_stream(served):
-    """A worker that is stopped by a signal never answers; closing the page ends it all the same."""
-    list(served.events("/api/items/first/mistakes"))
-    process = served.studio.slow._process
-    os.kill(process.pid, signal.SIGSTOP)
-    connection = http.client.HTTPConnection("127.0.0.1", served.port)
-    connection.request("GET", "/api/items/first/strongest?layer=conv1")
-    connection.getresponse()
-    connection.close()
-    until(lambda: process.pid not in {pid for pid, _ in children_of()})
-    assert list(served.events("/api/items/first/mistakes"))[-1][0] == "result"
-
-
-def test_a_worker_that_dies_is_a_sentence_and_replaced(served):
-    assert served.ask("/api/items/first/network").status == 200
-    os.kill(served.studio.quick._process.pid, signal.SIGSTOP)
-    answers = []
-    asking = threading.Thread(target=lambda: answers.append(served.ask("/api/items/first/film")))
-    asking.start()
-    time.sleep(0.2)
-    os.kill(served.studio.quick._process.pid, signal.SIGKILL)
-    asking.join()
-    assert answers[0].status == 500
-    assert "ended" in answers[0].json["error"]
-    assert served.ask("/api/items/first/film").status == 200
-
-
-def test_nothing_is_left_when_the_studio_ends(runs, tmp_path):
-    """The installed program, stopped by Ctrl-C: its run saves, its workers go."""
-    log = (tmp_path / "log").open("w+")
-    program = subprocess.Popen(
-        [sys.executable, "-m", "pellucid", "studio", "--runs", str(runs), "--port", "0", "--no-browser"],
-        stdout=log,
-        stderr=subprocess.STDOUT,
-    )
-    until(lambda: "http://" in (tmp_path / "log").read_text())
-    port = int((tmp_path / "log").read_text().split("127.0.0.1:")[1].split("/")[0])
-    for method, path, body in (
-        ("GET", "/api/items/first/network", None),
-        ("POST", "/api/runs", LONG | {"name": "left"}),
-    ):
-        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE_S)
-        connection.request(method, path, body and json.dumps(body), {"X-Pellucid": "page"})
-        assert connection.getresponse().status == 200
-        connection.close()
-    started = [pid for pid, _ in children_of(program.pid)]
-    assert len(started) == 2
-    until(lambda: (runs / "left" / "checkpoint.safetensors").exists())
-    program.send_signal(signal.SIGINT)
-    assert program.wait(PATIENCE_S) in (0, 130)
-    assert not any(Path(f"/proc/{pid}").exists() for pid in started)
-    assert not RunFolder(runs / "left").is_held()
-    log.close()
-
-
-def until(wanted):
-    for _ in range(PATIENCE_S * 20):
-        if wanted():
-            return
-        time.sleep(0.05)
-    raise AssertionError("it did not happen")
+    found = asyncio.run(lines())
+    assert found[0].startswith("xxx")
+    assert found[1] == "y"
+    assert found[2].endswith("end")
+    assert max(map(len, found)) <= 2000

@@ -8,17 +8,16 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import logging
 import tomllib
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.requests import ClientDisconnect, Request
-from starlette.responses import JSONResponse, Response
+from starlette.requests import Request
+from starlette.responses import Response
 from starlette.routing import Route
 
 import pellucid
@@ -26,6 +25,7 @@ from pellucid.data.listing import one_line
 from pellucid.data.sources import describe
 from pellucid.runs.folder import RunFolder
 from pellucid.studio import pages
+from pellucid.studio.answers import MOST_UPLOAD_BYTES, Endpoint, Handler, body, json_body, whole
 from pellucid.studio.items import WHERE, Library, Place
 from pellucid.studio.security import Door, refused
 from pellucid.studio.streams import EventStream, event, heartbeats
@@ -35,12 +35,7 @@ from pellucid.studio.workers import Worker, WorkFailed
 
 log = logging.getLogger("pellucid.studio")
 
-MOST_JSON_BYTES = 2**16
-MOST_UPLOAD_BYTES = 20 * 2**20
-UPLOAD_S = 30.0
 QUICK_S, SLOW_S = 60.0, 3600.0
-
-Handler = Callable[[Request], Awaitable[Any]]
 
 
 class Studio:
@@ -63,10 +58,13 @@ class Studio:
         self.watcher = Watcher(self.library, data, self.trainings.change)
         self.quick, self.slow = Worker("quick"), Worker("slow", nice=10)
 
+    async def release(self) -> None:
+        """End every stream and all computing: whoever waits gets a sentence."""
+        await asyncio.gather(self.watcher.close(), self.quick.close(), self.slow.close())
+
     async def close(self) -> None:
-        """Leave nothing running."""
-        await self.watcher.close()
-        await asyncio.gather(self.trainings.close(), self.quick.end(), self.slow.end())
+        """Leave nothing running: runs that were started here save first."""
+        await asyncio.gather(self.release(), self.trainings.close())
 
     # what there is
 
@@ -81,7 +79,7 @@ class Studio:
         }
 
     async def events(self, request: Request) -> Any:
-        async def all_events() -> AsyncIterator[bytes]:
+        async def all_events() -> AsyncGenerator[bytes, None]:
             async with self.watcher.listening() as queue:
                 yield event("state", {"items": await self.watcher.items()})
                 async for piece in heartbeats(queue):
@@ -95,14 +93,14 @@ class Studio:
         place = self._place(request, "run")
         items = {item["id"]: item for item in await self.watcher.items()}
         item = items.get(place.id)
-        if item is None:
+        if item is None or item["state"] == "gone":
             raise WorkFailed(f"{WHERE}: the run {place.id} is gone", 404)
         tail = await self.watcher.tail(place)
         record = await asyncio.to_thread(_record, place)
         return {
             "item": item,
-            "recipe": record.get("recipe", {}),
-            "recipe_toml": await asyncio.to_thread(pages.as_toml, record.get("recipe", {})),
+            "recipe": record["recipe"],
+            "recipe_toml": await asyncio.to_thread(pages.as_toml, record["recipe"]),
             "machine": record.get("machine", {}),
             "versions": record.get("versions", {}),
             "log": self.trainings.log(place.id),
@@ -115,13 +113,13 @@ class Studio:
         tail = await self.watcher.tail(place)
         record = await asyncio.to_thread(_record, place)
         columns = tail.columns()
-        epochs = record.get("recipe", {}).get("train", {}).get("epochs")
+        epochs = record["recipe"].get("train", {}).get("epochs")
         last = tail.steps[-1] if tail.steps else None
         per_epoch = round(last[0] / last[1]) if last and last[1] else None
         return columns | {"steps_per_epoch": per_epoch, "epochs_wanted": epochs}
 
     async def start(self, request: Request) -> Any:
-        return {"id": await self.trainings.start(await self._json(request))}
+        return {"id": await self.trainings.start(await json_body(request))}
 
     async def stop(self, request: Request) -> Any:
         self.trainings.stop(self._place(request, "run").id)
@@ -129,7 +127,7 @@ class Studio:
 
     async def resume(self, request: Request) -> Any:
         place = self._place(request, "run")
-        await self.trainings.resume(place.id, place.path, await self._json(request))
+        await self.trainings.resume(place.id, place.path, await json_body(request))
         return {"id": place.id}
 
     # looking into a network
@@ -145,12 +143,12 @@ class Studio:
 
     async def filter(self, request: Request) -> Any:
         query = request.query_params
-        return await self._quick(request, "filter", layer=query.get("layer", ""), index=_whole(query, "filter"))
+        return await self._quick(request, "filter", layer=query.get("layer", ""), index=whole(request, "filter"))
 
     async def images(self, request: Request) -> Any:
         query = request.query_params
-        count = min(400, _whole(query, "count", 100))
-        part, start, label = query.get("part", "test"), _whole(query, "start", 0), query.get("label") or None
+        count = min(400, whole(request, "count", 100))
+        part, start, label = query.get("part", "test"), whole(request, "start", 0), query.get("label") or None
         return await self._quick(request, "images", part=part, start=start, count=count, label=label)
 
     async def sheet(self, request: Request) -> Any:
@@ -163,28 +161,28 @@ class Studio:
 
     async def look(self, request: Request) -> Any:
         query = request.query_params
-        index = _whole(query, "index") if "index" in query else None
-        blob = b"" if index is not None else await self._body(request, MOST_UPLOAD_BYTES)
+        index = whole(request, "index") if "index" in query else None
+        blob = b"" if index is not None else await body(request, MOST_UPLOAD_BYTES)
         if index is None and not blob:
             raise WorkFailed(f"{WHERE}: send a picture, or say which test image with index=", 400)
         return await self._quick(request, "look", blob, index=index, target=query.get("target") or None)
 
     async def cell(self, request: Request) -> Any:
         query = request.query_params
-        about = {"label": _whole(query, "label"), "predicted": _whole(query, "predicted")}
+        about = {"label": whole(request, "label"), "predicted": whole(request, "predicted")}
         place = self._place(request)
         return await self.slow.ask("cell", self._item(place, about | {"part": query.get("part", "test")}), b"", SLOW_S)
 
     async def strongest(self, request: Request) -> Any:
         query = request.query_params
-        top = min(25, _whole(query, "top", 9))
+        top = min(25, whole(request, "top", 9))
         return self._job(request, "strongest", layer=query.get("layer", ""), top=top)
 
     async def mistakes(self, request: Request) -> Any:
         return self._job(request, "mistakes", part=request.query_params.get("part", "test"))
 
     async def walk(self, request: Request) -> Any:
-        return await self.quick.ask("walk", {"request": await self._json(request)}, limit_s=QUICK_S)
+        return await self.quick.ask("walk", {"request": await json_body(request)}, limit_s=QUICK_S)
 
     # how
 
@@ -205,7 +203,7 @@ class Studio:
         """Progress as it is made, and the result; ended when the page no longer listens."""
         arguments = self._item(self._place(request), more)
 
-        async def told() -> AsyncIterator[bytes]:
+        async def told() -> AsyncGenerator[bytes, None]:
             queue: asyncio.Queue[Any] = asyncio.Queue()
             work = asyncio.create_task(
                 self.slow.ask(do, arguments, b"", SLOW_S, lambda done: queue.put_nowait(("progress", done)))
@@ -226,42 +224,19 @@ class Studio:
 
         return EventStream(told())
 
-    async def _json(self, request: Request) -> Any:
-        body = await self._body(request, MOST_JSON_BYTES)
-        try:
-            return json.loads(body or b"{}")
-        except (ValueError, RecursionError):
-            raise WorkFailed(f"{WHERE}: the request is no JSON", 400) from None
-
-    async def _body(self, request: Request, most: int) -> bytes:
-        """What was sent, given up as soon as it is too long or too slow."""
-        body = bytearray()
-        try:
-            async with asyncio.timeout(UPLOAD_S):
-                async for piece in request.stream():
-                    body += piece
-                    if len(body) > most:
-                        raise WorkFailed(f"{WHERE}: more than {most:,} bytes were sent; send a smaller file", 413)
-        except TimeoutError:
-            raise WorkFailed(f"{WHERE}: the file did not arrive within {UPLOAD_S:g} seconds", 408) from None
-        return bytes(body)
-
-
-def _whole(query: Any, name: str, default: int | None = None) -> int:
-    """A number of the query, from 0."""
-    text = query.get(name)
-    if text is None and default is not None:
-        return default
-    if text is None or not text.isascii() or not text.isdecimal() or len(text) > 9:
-        raise WorkFailed(f"{WHERE}: {name} is {text!r}; it must be a whole number", 400)
-    return int(text)
-
 
 def _record(place: Place) -> dict[str, Any]:
+    folder = RunFolder(place.path, WHERE)
     try:
-        return RunFolder(place.path, WHERE).recorded()
-    except (ValueError, OSError) as error:
+        record = folder.recorded()
+    except FileNotFoundError as error:
         raise WorkFailed(str(error), 404) from None
+    except (ValueError, OSError) as error:
+        raise WorkFailed(str(error)) from None
+    recipe = record.get("recipe")
+    if not isinstance(recipe, dict) or not isinstance(recipe.get("train", {}), dict):
+        raise WorkFailed(f"{WHERE}: {folder.record} is damaged: its recipe is no table of settings")
+    return record
 
 
 def known_recipes() -> list[dict[str, str]]:
@@ -273,41 +248,6 @@ def known_recipes() -> list[dict[str, str]]:
         if recipe.get("network", {}).get("name") != "file":  # those need a model file to start from
             found.append({"name": file.stem, "about": recipe.get("about", ""), "cost": recipe.get("cost", "")})
     return found
-
-
-def answered(handler: Handler) -> Callable[[Request], Awaitable[Any]]:
-    """The handler, with its plain data as JSON, its bytes as a picture, its failures as a sentence."""
-
-    async def endpoint(request: Request) -> Any:
-        try:
-            found = await handler(request)
-        except WorkFailed as error:
-            return refused(request.scope, error.status, str(error))
-        except ClientDisconnect:
-            return Response(status_code=400)
-        if isinstance(found, bytes):
-            return Response(found, media_type="image/png", headers={"cache-control": _keep(request)})
-        if isinstance(found, Response | EventStream):
-            return found
-        return JSONResponse(found, headers={"cache-control": "no-store"})
-
-    return endpoint
-
-
-def _keep(request: Request) -> str:
-    """A picture whose address changes with the weights may be kept."""
-    return "private, max-age=31536000, immutable" if request.query_params.get("stamp") else "private, max-age=60"
-
-
-class Endpoint:
-    """An ASGI endpoint out of a handler that may answer with a stream."""
-
-    def __init__(self, handler: Handler) -> None:
-        self._endpoint = answered(handler)
-
-    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        answer = await self._endpoint(Request(scope, receive))
-        await answer(scope, receive, send)
 
 
 def create_app(
@@ -358,11 +298,14 @@ def create_app(
 
     async def not_there(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
-        return refused(request.scope, error.status_code, f"{WHERE}: there is nothing at this address")
+        what = f"not asked with {request.method}" if error.status_code == 405 else "not an address of the studio"
+        answer = refused(request.scope, error.status_code, f"{WHERE}: this is {what}")
+        answer.headers.update(error.headers or {})
+        return answer
 
     async def broken(request: Request, error: Exception) -> Response:
         log.exception("%s %s failed", request.method, one_line(request.url.path), exc_info=error)
-        return JSONResponse({"error": f"{WHERE}: this failed inside; the studio's log has the reason"}, 500)
+        return refused(request.scope, 500, f"{WHERE}: this failed inside; the studio's log has the reason")
 
     handlers: Any = {HTTPException: not_there, Exception: broken}
     app = Starlette(routes=routes, lifespan=lifespan, exception_handlers=handlers)

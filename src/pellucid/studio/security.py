@@ -14,14 +14,17 @@ from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from starlette.datastructures import Headers
-from starlette.responses import JSONResponse, RedirectResponse, Response
+from starlette.responses import RedirectResponse, Response
 
 from pellucid.data.listing import one_line
+from pellucid.studio import wire
 
 log = logging.getLogger("pellucid.studio")
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 COOKIE = "pellucid-token"
+OTHER_SITES = ("cross-site", "same-site")
+"""What browsers say of requests that a page of another site, or of another port of this machine, made them send."""
 HEADER = "x-pellucid"
 POLICY = "; ".join(
     (
@@ -77,8 +80,10 @@ class Door:
         if self.token is None and _hostname(host) not in LOOPBACK:
             return refused(scope, 403, f"the studio answers to 127.0.0.1 and localhost, not to {host!r}")
         origin = headers.get("origin")
-        if origin is not None and urlsplit(origin).netloc != host:
+        if origin is not None and _address(origin) != host:
             return refused(scope, 403, f"a page of {origin!r} may not use the studio")
+        if headers.get("sec-fetch-site") in OTHER_SITES and not _opens_the_page(scope, headers):
+            return refused(scope, 403, "a page of another site may not use the studio")
         if scope["method"] not in ("GET", "HEAD") and HEADER not in headers:
             return refused(scope, 403, f"the header {HEADER} is missing, by which the studio's page is known")
         return None
@@ -102,10 +107,22 @@ class Door:
         return hmac.compare_digest(given.encode(), (self.token or "").encode())
 
 
-def refused(scope: Any, status: int, sentence: str) -> JSONResponse:
+def refused(scope: Any, status: int, sentence: str) -> Response:
     """An answer with one sentence, and a line in the log."""
     log.warning("%s %s: %d, %s", scope["method"], one_line(scope["path"]), status, one_line(sentence))
-    return JSONResponse({"error": sentence}, status)
+    return Response(wire.encoded({"error": sentence}), status, media_type="application/json")
+
+
+def _opens_the_page(scope: Any, headers: Headers) -> bool:
+    """A link to the page itself may stand anywhere."""
+    return scope["path"] == "/" and headers.get("sec-fetch-mode") == "navigate"
+
+
+def _address(origin: str) -> str | None:
+    try:
+        return urlsplit(origin).netloc
+    except ValueError:
+        return None
 
 
 def _hostname(host: str) -> str:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from typing import Any
+
+from pellucid.studio import wire
 
 HEARTBEAT_S = 15.0
 HEADERS = [
@@ -18,7 +19,7 @@ HEADERS = [
 
 def event(name: str, data: Any) -> bytes:
     """One event as it is sent."""
-    return f"event: {name}\ndata: {json.dumps(data, allow_nan=False)}\n\n".encode()
+    return b"event: %s\ndata: %s\n\n" % (name.encode(), wire.encoded(data))
 
 
 class EventStream:
@@ -26,11 +27,11 @@ class EventStream:
 
     Parameters
     ----------
-    events : async iterator of bytes
+    events : async generator of bytes
         It is closed, and what it waits for cancelled, as soon as the other side has gone.
     """
 
-    def __init__(self, events: AsyncIterator[bytes]) -> None:
+    def __init__(self, events: AsyncGenerator[bytes, None]) -> None:
         self._events = events
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
@@ -49,8 +50,9 @@ class EventStream:
             await send({"type": "http.response.body", "body": b"", "more_body": False})
 
     async def _send(self, send: Any) -> None:
-        async for piece in self._events:
-            await send({"type": "http.response.body", "body": piece, "more_body": True})
+        async with contextlib.aclosing(self._events) as events:
+            async for piece in events:
+                await send({"type": "http.response.body", "body": piece, "more_body": True})
 
 
 async def _left(receive: Any) -> None:

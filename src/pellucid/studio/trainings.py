@@ -10,7 +10,6 @@ import asyncio
 import contextlib
 import re
 import signal
-import sys
 from collections import deque
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,13 +18,19 @@ from typing import Any
 from pellucid.data.catalogue import CATALOGUE
 from pellucid.runs.folder import RunFolder
 from pellucid.studio.items import WHERE, Library
-from pellucid.studio.workers import WorkFailed
+from pellucid.studio.workers import PYTHON, WorkFailed
 
 NAME = re.compile(r"\w[\w.-]{0,63}")
-MOST_LINES = 200
+MOST_LINES, MOST_LINE_BYTES, PIECE_BYTES = 200, 2000, 2**16
+MOST_LETTERS = 1000
+"""Of a field of a request."""
+MOST_NAME_BYTES = 200
+"""File systems take 255."""
+MOST_NUMBER = 2**31
 UNTIL_STARTED_S, UNTIL_STOPPED_S = 60.0, 60.0
 STOPPED_BY_SIGNAL = (130, -2)
 FIELDS = {"data": str, "recipe": str, "name": str, "epochs": int, "batch_size": int, "seed": int, "set": list}
+KINDS = {str: "text", int: "a whole number", list: "a list"}
 
 
 class Training:
@@ -39,9 +44,18 @@ class Training:
 
     async def _read(self) -> None:
         assert self.process.stdout is not None
-        while line := await self.process.stdout.readline():
-            self.lines.append(line.decode(errors="replace").rstrip())
+        rest = b""
+        while piece := await self.process.stdout.read(PIECE_BYTES):
+            *whole, rest = (rest + piece).split(b"\n")
+            for line in whole:
+                self._keep(line)
+            rest = rest[-MOST_LINE_BYTES:]  # whoever prints without end is read all the same: a full pipe stops a run
+        if rest:
+            self._keep(rest)
         await self.process.wait()
+
+    def _keep(self, line: bytes) -> None:
+        self.lines.append(line[:MOST_LINE_BYTES].decode(errors="replace").rstrip())
 
     @property
     def is_running(self) -> bool:
@@ -53,12 +67,14 @@ class Training:
         status = self.process.returncode
         if status is None or status == 0 or status in STOPPED_BY_SIGNAL:
             return None
+        if status < 0:
+            return f"the run was ended by {_signal_name(-status)}; it can be resumed from its last checkpoint"
         said = next((line for line in reversed(self.lines) if line.strip()), "")
         return said.removeprefix("pellucid: ") or f"the run ended with status {status}"
 
     def stop(self) -> None:
-        """Ask it to save and stop."""
-        if self.is_running:
+        """Ask it to save and stop, once: a second signal would end it before it has saved."""
+        if self.is_running and not self.stopping:
             self.stopping = True
             with contextlib.suppress(ProcessLookupError):
                 self.process.send_signal(signal.SIGINT)
@@ -100,10 +116,10 @@ class Trainings:
             What was asked for makes no sense, a run of that name is there, or training refused it with a sentence.
         """
         arguments, name = _arguments(asked)
-        folder = RunFolder(self.library.runs / name if name else self._next(arguments[0]), WHERE)
-        if folder.path in self._starting or folder.path.exists():
-            raise WorkFailed(f"{WHERE}: a run named {folder.path.name} is there already, or being started", 409)
-        return await self._run(folder, [*arguments, "--run", str(folder.path)])
+        path = self.library.runs / name if name else self._next(arguments[0])
+        if path in self._starting or path.exists():
+            raise WorkFailed(f"{WHERE}: a run named {path.name} is there already, or being started", 409)
+        return await self._run(RunFolder(path, WHERE), [*arguments, "--run", str(path)])
 
     async def resume(self, id: str, path: Path, asked: Any) -> None:
         """Go on with a run that was stopped."""
@@ -136,9 +152,9 @@ class Trainings:
     async def _run(self, folder: RunFolder, arguments: Sequence[str]) -> str:
         self._starting.add(folder.path)
         try:
-            self.library.runs.mkdir(parents=True, exist_ok=True)
+            folder.path.parent.mkdir(parents=True, exist_ok=True)
             process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-m", "pellucid", "train", *arguments),
+                *(*PYTHON, "pellucid", "train", *arguments),
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=asyncio.subprocess.STDOUT,
@@ -147,6 +163,8 @@ class Trainings:
             id = self.library.id_of(folder.path.resolve())
             training = self._all[id] = Training(process)
             await self._until_started(folder, training)
+        except OSError as error:
+            raise WorkFailed(f"{WHERE}: a run cannot be started in {folder.path.parent}: {error.strerror}") from None
         finally:
             self._starting.discard(folder.path)
         return id
@@ -165,7 +183,7 @@ class Trainings:
 
     def _next(self, data: str) -> Path:
         """A name for the run that nobody has."""
-        base = re.sub(r"[^\w.-]+", "-", Path(data).stem).strip(".-") or "run"
+        base = re.sub(r"[^\w.-]+", "-", Path(data).stem).strip(".-")[:40] or "run"
         number = 1
         while (path := self.library.runs / f"{base}-{number}").exists() or path in self._starting:
             number += 1
@@ -181,14 +199,16 @@ def _arguments(asked: Any) -> tuple[list[str], str]:
         if asked[field].startswith("-") or "\0" in asked[field]:
             raise WorkFailed(f"{WHERE}: {field} is {asked[field]!r}, which is neither a name nor a path")
     name = asked.get("name") or ""
-    if name and not NAME.fullmatch(name):
-        raise WorkFailed(f"{WHERE}: name is {name!r}; give letters, digits, dots, dashes, at most 64, a letter first")
+    if name and (not NAME.fullmatch(name) or len(name.encode()) > MOST_NAME_BYTES):
+        raise WorkFailed(
+            f"{WHERE}: name is {name!r}; give letters, digits, dots and dashes, at most 64, a letter or digit first"
+        )
     arguments = [_data(asked["data"]), "--recipe", asked["recipe"]]
     for field in ("epochs", "batch_size", "seed"):
         if field in asked:
             arguments += [f"--{field.replace('_', '-')}", str(asked[field])]
     for change in asked.get("set", []):
-        if not isinstance(change, str) or not re.fullmatch(r"[a-z][\w.]*\s*=[^\0]*", change):
+        if not isinstance(change, str) or not _is_text(change) or not re.fullmatch(r"[a-z][\w.]*\s*=[^\0]*", change):
             raise WorkFailed(f"{WHERE}: {change!r} is no change to a recipe; write key=value, such as train.epochs=4")
         arguments += ["--set", change]
     return arguments, name
@@ -196,7 +216,26 @@ def _arguments(asked: Any) -> tuple[list[str], str]:
 
 def _data(data: str) -> str:
     """A data set's name as it is, a path with what ~ means."""
-    return data if data in CATALOGUE else str(Path(data).expanduser())
+    try:
+        return data if data in CATALOGUE else str(Path(data).expanduser())
+    except RuntimeError:
+        raise WorkFailed(f"{WHERE}: data is {data!r}, and nobody of that name has a home folder here") from None
+
+
+def _is_text(value: str) -> bool:
+    """Whether a process can be given it: a JSON string may hold halves of letters."""
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return len(value) <= MOST_LETTERS
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
 
 
 def _checked(asked: Any, fields: tuple[str, ...]) -> dict[str, Any]:
@@ -208,5 +247,9 @@ def _checked(asked: Any, fields: tuple[str, ...]) -> dict[str, Any]:
         if name not in fields:
             raise WorkFailed(f"{WHERE}: {name!r} is no field of this request; there are {', '.join(fields)}", 400)
         if not isinstance(value, FIELDS[name]) or isinstance(value, bool):
-            raise WorkFailed(f"{WHERE}: {name} is {value!r}; it must be a {FIELDS[name].__name__}", 400)
+            raise WorkFailed(f"{WHERE}: {name} is {value!r}; it must be {KINDS[FIELDS[name]]}", 400)
+        if isinstance(value, str) and not _is_text(value):
+            raise WorkFailed(f"{WHERE}: {name} must be text of at most {MOST_LETTERS} letters", 400)
+        if isinstance(value, int) and abs(value) >= MOST_NUMBER:
+            raise WorkFailed(f"{WHERE}: {name} must be less than {MOST_NUMBER:,}", 400)
     return given

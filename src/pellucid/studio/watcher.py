@@ -12,7 +12,7 @@ from typing import Any
 from pellucid.metrics import EPOCH_KEYS, STEP_KEYS, Epochs, Metrics, Steps
 from pellucid.runs.folder import RunFolder
 from pellucid.studio.items import WHERE, Library, Place, described
-from pellucid.studio.tail import Tail
+from pellucid.studio.tail import Mark, Tail
 
 log = logging.getLogger("pellucid.studio")
 
@@ -41,6 +41,7 @@ class Watcher:
     def __init__(self, library: Library, data: str | None, change: Change) -> None:
         self.library, self._data, self._change = library, data, change
         self._tails: dict[str, Tail] = {}
+        self._told: dict[str, Mark] = {}
         self._listeners: set[asyncio.Queue[Event | None]] = set()
         self._task: asyncio.Task[None] | None = None
         self._last: list[dict[str, Any]] = []
@@ -48,11 +49,16 @@ class Watcher:
 
     @asynccontextmanager
     async def listening(self) -> AsyncIterator[asyncio.Queue[Event | None]]:
-        """Events as they come, None where this listener was too slow."""
+        """Events as they come, None where this listener was too slow.
+
+        Whoever asks for a run's metrics after this began, and takes in its rows from here on, misses none; some rows
+        may come twice.
+        """
         queue: asyncio.Queue[Event | None] = asyncio.Queue(MOST_WAITING)
-        self._listeners.add(queue)
         if self._task is None or self._task.done():
+            self._told = {id: tail.mark() for id, tail in list(self._tails.items())}
             self._task = asyncio.create_task(self._watch())
+        self._listeners.add(queue)
         try:
             yield queue
         finally:
@@ -60,13 +66,12 @@ class Watcher:
 
     async def items(self) -> list[dict[str, Any]]:
         """All items, as they are now."""
-        return (await self._look())[0]
+        return await self._look()
 
     async def tail(self, place: Place) -> Tail:
         """A run's metrics so far."""
         async with self._looking:
-            await asyncio.to_thread(self._tail(place).read)
-        return self._tail(place)
+            return await asyncio.to_thread(self._read, place)
 
     async def close(self) -> None:
         """Stop looking, and let every listener go."""
@@ -80,16 +85,29 @@ class Watcher:
     async def _watch(self) -> None:
         while self._listeners:
             try:
-                items, rows = await self._look()
+                items = await self._look()
                 news = [{key: value for key, value in item.items() if key not in RESTING} for item in items]
                 if news != self._last:
                     self._last = news
                     self._tell(("state", {"items": items}))
-                for event in rows:
-                    self._tell(("rows", event))
+                async with self._looking:  # nobody reads on meanwhile
+                    for item in items:
+                        self._tell_rows(item)
             except Exception:
                 log.exception("looking at the runs failed; it goes on")
             await asyncio.sleep(EVERY_S)
+
+    def _tell_rows(self, item: dict[str, Any]) -> None:
+        """What was appended to a run's metrics since the listeners were told of it last, whoever read it meanwhile."""
+        tail = self._tails.get(item["id"])
+        if tail is None:
+            return
+        steps, epochs, is_new = tail.since(self._told[item["id"]])
+        self._told[item["id"]] = tail.mark()
+        if steps or epochs or is_new:
+            left = tail.seconds_left(item["epochs"])
+            rows = {"id": item["id"], "steps": steps, "epochs": epochs, "is_new": is_new, "seconds_left": left}
+            self._tell(("rows", rows))
 
     def _tell(self, event: Event) -> None:
         for queue in list(self._listeners):
@@ -104,40 +122,42 @@ class Watcher:
             queue.get_nowait()
         queue.put_nowait(None)
 
-    async def _look(self) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    async def _look(self) -> list[dict[str, Any]]:
         async with self._looking:
             return await asyncio.to_thread(self._looked)
 
-    def _looked(self) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-        """Every item, and what was appended to metrics since the last look."""
-        items, rows = [], []
-        for place in self.library.places().values():
-            metrics = None
-            if place.kind == "run":
-                tail = self._tail(place)
-                steps, epochs, is_new = tail.read()
-                metrics = _metrics(tail)
-            item = self._change(place.id, described(place, metrics, self._data))
-            items.append(item)
-            if place.kind == "run" and (steps or epochs):
-                left = tail.seconds_left(item["epochs"])
-                rows.append({"id": place.id, "steps": steps, "epochs": epochs, "is_new": is_new, "seconds_left": left})
-        return sorted(items, key=lambda item: (item["kind"], item["started"] or ""), reverse=True), rows
+    def _looked(self) -> list[dict[str, Any]]:
+        """Every item as it is now, the newest runs first."""
+        items = [self._change(place.id, self._described(place)) for place in self.library.places().values()]
+        return sorted(items, key=lambda item: (item["kind"], item["started"] or ""), reverse=True)
 
-    def _tail(self, place: Place) -> Tail:
-        if place.id not in self._tails:
-            self._tails[place.id] = Tail(RunFolder(place.path, WHERE).metrics)
-        return self._tails[place.id]
+    def _described(self, place: Place) -> dict[str, Any]:
+        if place.kind == "model":
+            return described(place, data=self._data)
+        tail = self._read(place)
+        return described(place, _metrics(tail), damage=tail.error)
+
+    def _read(self, place: Place) -> Tail:
+        """A run's metrics with what was appended. What was there when they were first read is not told as news."""
+        tail = self._tails.get(place.id)
+        if tail is None:
+            tail = self._tails[place.id] = Tail(RunFolder(place.path, WHERE).metrics)
+        tail.read()
+        self._told.setdefault(place.id, tail.mark())
+        return tail
 
 
 def _metrics(tail: Tail) -> Metrics | None:
-    """As much of them as a summary needs: the last step, every look at the accuracies."""
-    import numpy as np
-
+    """As much of them as a summary needs: the last step, the last epoch, the best accuracy."""
     if not tail.steps:
         return None
+    import numpy as np
 
-    def columns(keys: tuple[str, ...], rows: list[list[Any]]) -> dict[str, Any]:
-        return {key: np.array([row[i] for row in rows], float) for i, key in enumerate(keys)}
+    def columns(keys: tuple[str, ...], row: list[Any]) -> dict[str, Any]:
+        return {key: np.array([value], float) for key, value in zip(keys, row, strict=True)}
 
-    return Metrics(Steps(**columns(STEP_KEYS, tail.steps[-1:])), Epochs(**columns(EPOCH_KEYS, tail.epochs)))
+    epochs = {"epoch": tail.epochs_done, "val_accuracy": tail.best_val}
+    return Metrics(
+        Steps(**columns(STEP_KEYS, tail.steps[-1])),
+        Epochs(**columns(EPOCH_KEYS, [epochs.get(key) for key in EPOCH_KEYS])),
+    )

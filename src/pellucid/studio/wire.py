@@ -8,6 +8,7 @@ bytes       a picture, or nothing
 from __future__ import annotations
 
 import json
+import math
 import struct
 from typing import Any, BinaryIO
 
@@ -15,9 +16,29 @@ HEAD = struct.Struct(">IQ")
 MOST_JSON, MOST_BYTES = 2**27, 2**28
 
 
+def encoded(content: Any) -> bytes:
+    """Plain data as JSON, all of it ASCII: NaN and infinities, which JSON does not know, are null.
+
+    Names of files that are not UTF-8 keep their odd bytes as escapes.
+    """
+    try:
+        text = json.dumps(content, allow_nan=False, separators=(",", ":"))
+    except ValueError:
+        text = json.dumps(_finite(content), allow_nan=False, separators=(",", ":"))
+    return text.encode()
+
+
+def _finite(content: Any) -> Any:
+    if isinstance(content, dict):
+        return {key: _finite(value) for key, value in content.items()}
+    if isinstance(content, list | tuple):
+        return [_finite(value) for value in content]
+    return None if isinstance(content, float) and not math.isfinite(content) else content
+
+
 def message(content: Any, blob: bytes = b"") -> bytes:
     """One message."""
-    text = json.dumps(content, allow_nan=False).encode()
+    text = encoded(content)
     return HEAD.pack(len(text), len(blob)) + text + blob
 
 

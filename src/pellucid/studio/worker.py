@@ -14,7 +14,7 @@ from typing import Any
 from pellucid.studio import wire
 
 MEMORY_BYTES = 6 * 2**30
-"""Of address space beyond what the process has when it begins."""
+"""Of address space: all that is mapped, libraries and kernels among it."""
 
 
 def main() -> None:

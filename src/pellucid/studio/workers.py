@@ -19,6 +19,9 @@ from pellucid.studio import wire
 
 log = logging.getLogger("pellucid.studio")
 
+PYTHON = (sys.executable, "-P", "-m")
+"""What starts a module of ours. Without -P, a file json.py in the present folder would be taken for Python's own."""
+
 Progress = Callable[[dict[str, int]], None]
 
 
@@ -51,6 +54,7 @@ class Worker:
         self.name, self.nice = name, nice
         self._process: asyncio.subprocess.Process | None = None
         self._turn = asyncio.Lock()
+        self._is_closed = False
 
     async def ask(
         self,
@@ -70,6 +74,8 @@ class Worker:
             It refused with a sentence, died, or took longer than ``limit_s`` seconds.
         """
         async with self._turn:
+            if self._is_closed:
+                raise WorkFailed("studio: the studio is ending", 503)
             try:
                 async with asyncio.timeout(limit_s):
                     return await self._asked(do, arguments, blob, on_progress)
@@ -106,7 +112,7 @@ class Worker:
     async def _running(self) -> asyncio.subprocess.Process:
         if self._process is None or self._process.returncode is not None:
             self._process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-m", "pellucid.studio.worker"),
+                *(*PYTHON, "pellucid.studio.worker"),
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
                 env=os.environ | {"PELLUCID_QUIET": "1", "NUMBA_NUM_THREADS": "1"},
@@ -115,6 +121,11 @@ class Worker:
                 with contextlib.suppress(OSError):
                     os.setpriority(os.PRIO_PROCESS, self._process.pid, self.nice)
         return self._process
+
+    async def close(self) -> None:
+        """End the process, and start no other."""
+        self._is_closed = True
+        await self.end()
 
     async def end(self) -> int | None:
         """End the process, if it runs, and wait for that; returns its exit status."""
