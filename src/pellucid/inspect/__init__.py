@@ -1,8 +1,11 @@
-"""Looking inside: filters, curves, confusion, what each layer makes of an image, and what in it speaks for a class."""
+"""Looking inside: filters, curves, confusion, what each layer makes of an image, and what in it speaks for a class;
+drawings for lessons."""
 
 from pellucid.inspect.activations import Activation, activations
 from pellucid.inspect.attention import cam_layer, grad_cam, saliency
 from pellucid.inspect.confusion import confusion_figure
+from pellucid.inspect.diagrams import Stage, flow_figure, neuron_figure
+from pellucid.inspect.drawings import Matrix, Volume, matrices_figure, volumes_figure, window_figure
 from pellucid.inspect.figures import (
     draw_image,
     filters_figure,
@@ -26,7 +29,10 @@ from pellucid.inspect.strongest import Strongest, strongest
 __all__ = [
     "AccuracyPoint",
     "Activation",
+    "Matrix",
+    "Stage",
     "Strongest",
+    "Volume",
     "accuracy_figure",
     "activations",
     "bundled_photographs",
@@ -36,10 +42,13 @@ __all__ = [
     "filter_figure",
     "filter_picture",
     "filters_figure",
+    "flow_figure",
     "grad_cam",
     "imshow_no_ax",
     "imshow_noax",
     "maps_sheet",
+    "matrices_figure",
+    "neuron_figure",
     "overlay",
     "photograph_filters",
     "png",
@@ -54,4 +63,6 @@ __all__ = [
     "vis_grid",
     "vis_nn",
     "visualize_grid",
+    "volumes_figure",
+    "window_figure",
 ]
