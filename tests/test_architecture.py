@@ -29,6 +29,8 @@ LEVELS = [
     "checks",
     "estimators",
     "extras",
+    "search",
+    "launch",
     "studio",
     "cli",
     "cs231n",
