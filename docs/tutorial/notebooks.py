@@ -65,7 +65,7 @@ def run(notebook: Any) -> list[tuple[list[Any], int]]:
     last = nbformat.v4.new_code_cell("warnings.resetwarnings()")  # the kernel's own, when it ends, are not the page's
     whole = nbformat.v4.new_notebook(cells=[first, strict, *notebook.cells, last], metadata=METADATA)
     resources = {"metadata": {"path": str(HERE)}}  # where Jupyter runs them, too; they write nothing here
-    NotebookClient(whole, timeout=MOST_S, record_timing=False, resources=resources).execute()
+    NotebookClient(whole, timeout=MOST_S, record_timing=False, resources=resources, coalesce_streams=True).execute()
     cells = [cell for cell in whole.cells[2:-1] if cell.cell_type == "code"]
     return [([_tidied(output) for output in cell.outputs], i) for i, cell in enumerate(cells, 1)]
 

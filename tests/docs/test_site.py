@@ -3,6 +3,7 @@
 import importlib
 import importlib.util
 import json
+import os
 import re
 import subprocess
 import sys
@@ -11,6 +12,11 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import pytest
+
+try:
+    import fcntl
+except ImportError:  # on Windows nobody runs the tests in two processes
+    fcntl = None
 
 pytest.importorskip("sphinx", reason="`make docs` installs what builds the site")
 pytest.importorskip("myst_nb", reason="`make docs` installs what builds the site")
@@ -55,10 +61,25 @@ class Page(HTMLParser):
             self.loads.append(given["href"])
 
 
+def build_once():
+    """Build it, unless another process of the same test run has done so: there is one place for the site."""
+    run, stamp = os.environ.get("PYTEST_XDIST_TESTRUNUID", ""), ROOT / "build" / "docs.built"
+    stamp.parent.mkdir(exist_ok=True)
+    with stamp.open("a+") as file:
+        if fcntl is not None:
+            fcntl.flock(file, fcntl.LOCK_EX)
+        file.seek(0)
+        if run and file.read() == run:
+            return
+        done = subprocess.run([sys.executable, ROOT / "docs" / "build.py"], capture_output=True, text=True)
+        assert done.returncode == 0, done.stdout + done.stderr
+        file.truncate(0)
+        file.write(run)
+
+
 @pytest.fixture(scope="module")
 def site():
-    done = subprocess.run([sys.executable, ROOT / "docs" / "build.py"], capture_output=True, text=True)
-    assert done.returncode == 0, done.stdout + done.stderr
+    build_once()
     return {
         file.relative_to(SITE).as_posix(): Page(file) for file in SITE.rglob("*.html") if "sources" not in file.parts
     }
