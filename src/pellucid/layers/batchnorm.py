@@ -15,8 +15,13 @@ The chain rule, with the sums over the batch (mean and var depend on every x):
 
 which simplifies to  dx = (dx_hat - mean(dx_hat) - x_hat * mean(dx_hat * x_hat)) / sqrt(var + eps).  At test time the
 statistics are constants, and dx is dx_hat / sqrt(var + eps).
+
+Where several processes have a part of the batch each, the sums over the batch go over all parts: ``bn_param["total"]``
+adds a number or an array up over the processes. dgamma and dbeta are those of the own part, for whoever adds up the
+gradients adds these up, too.
 """
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -24,7 +29,12 @@ import numpy as np
 from pellucid import check
 from pellucid.layers.sums import column_means, column_sums
 
-BN_KEYS = ("mode", "eps", "momentum", "running_mean", "running_var")
+BN_KEYS = ("mode", "eps", "momentum", "running_mean", "running_var", "total")
+
+
+def alone(numbers):
+    """The total over all processes where there is one."""
+    return numbers
 
 
 class BatchNormCache(NamedTuple):
@@ -34,6 +44,8 @@ class BatchNormCache(NamedTuple):
     x_hat: np.ndarray  # (N, D)
     std: np.ndarray  # (D,)
     gamma: np.ndarray  # (D,)
+    total: Callable = alone
+    count: float = 0  # samples of all processes; not used at test time
 
 
 def batchnorm_forward_naive(x, gamma, beta, bn_param):
@@ -46,8 +58,9 @@ def batchnorm_forward_naive(x, gamma, beta, bn_param):
         Scale and shift.
     bn_param : dict
         ``mode``, 'train' or 'test' (required); ``eps`` (1e-5); ``momentum`` (0.9; 0 forgets the old statistics, 1 never
-        changes them); ``running_mean`` and ``running_var`` (D,), zeros where absent. **Training writes new running
-        statistics into this dictionary**; nothing else is changed.
+        changes them); ``running_mean`` and ``running_var`` (D,), zeros where absent; ``total``, where x is one of
+        several processes' parts of a batch: a function that adds an array up over all of them. **Training writes new
+        running statistics into this dictionary**; nothing else is changed.
 
     Returns
     -------
@@ -64,20 +77,22 @@ def batchnorm_forward_naive(x, gamma, beta, bn_param):
         "batchnorm_forward_naive", x, gamma, beta, bn_param
     )
     N, D = x.shape
+    total = total_of("batchnorm_forward_naive", bn_param)
+    count = total(N) if mode == "train" else 0
     mean, var = running_mean.copy(), running_var.copy()
     x_hat, std = np.zeros_like(x), np.zeros_like(gamma)
     out = np.zeros_like(x)
     for d in range(D):
         if mode == "train":
-            mean[d] = np.sum(x[:, d]) / N
-            var[d] = np.sum((x[:, d] - mean[d]) ** 2) / N
+            mean[d] = total(np.sum(x[:, d])) / count
+            var[d] = total(np.sum((x[:, d] - mean[d]) ** 2)) / count
         std[d] = np.sqrt(var[d] + eps)
         x_hat[:, d] = (x[:, d] - mean[d]) / std[d]
         out[:, d] = gamma[d] * x_hat[:, d] + beta[d]
     if mode == "train":
         bn_param["running_mean"] = momentum * running_mean + (1 - momentum) * mean
         bn_param["running_var"] = momentum * running_var + (1 - momentum) * var
-    return out, BatchNormCache(mode, x_hat, std, gamma)
+    return out, BatchNormCache(mode, x_hat, std, gamma, total, count)
 
 
 def batchnorm_backward_naive(dout, cache):
@@ -95,7 +110,7 @@ def batchnorm_backward_naive(dout, cache):
     dx : array (N, D)
     dgamma, dbeta : arrays (D,)
     """
-    mode, x_hat, std, gamma = cache
+    mode, x_hat, std, gamma, total, count = cache
     N, D = x_hat.shape
     dout = check.upstream("batchnorm_backward_naive", dout, x_hat, (N, D))
     dx, dgamma, dbeta = np.zeros_like(x_hat), np.zeros_like(gamma), np.zeros_like(gamma)
@@ -106,9 +121,9 @@ def batchnorm_backward_naive(dout, cache):
         dx[:, d] = dx_hat / std[d]
         if mode == "train":
             x_centred = x_hat[:, d] * std[d]
-            dvar = np.sum(dx_hat * x_centred) * -0.5 * std[d] ** -3
-            dmean = -np.sum(dx_hat) / std[d]
-            dx[:, d] += dvar * 2 * x_centred / N + dmean / N
+            dvar = total(np.sum(dx_hat * x_centred)) * -0.5 * std[d] ** -3
+            dmean = -total(np.sum(dx_hat)) / std[d]
+            dx[:, d] += dvar * 2 * x_centred / count + dmean / count
     return dx, dgamma, dbeta
 
 
@@ -117,27 +132,33 @@ def batchnorm_forward_fast(x, gamma, beta, bn_param):
     x, gamma, beta, mode, eps, momentum, running_mean, running_var = _checked(
         "batchnorm_forward_fast", x, gamma, beta, bn_param
     )
+    total = total_of("batchnorm_forward_fast", bn_param)
+    count = 0
     mean, var = running_mean, running_var
     if mode == "train":
-        mean = column_means(x)
+        count, mean = len(x), column_means(x)
         var = column_means(np.square(x - mean))
+        if total is not alone:
+            count, mean, var = moments_of_all(total, count, mean, var, running_mean)
         bn_param["running_mean"] = momentum * running_mean + (1 - momentum) * mean
         bn_param["running_var"] = momentum * running_var + (1 - momentum) * var
     std = np.sqrt(var + eps)
     x_hat = x - mean
     x_hat /= std
-    return gamma * x_hat + beta, BatchNormCache(mode, x_hat, std, gamma)
+    return gamma * x_hat + beta, BatchNormCache(mode, x_hat, std, gamma, total, count)
 
 
 def batchnorm_backward_fast(dout, cache):
     """The fast twin of `batchnorm_backward_naive`: the chain rule simplified, all features at once."""
-    mode, x_hat, std, gamma = cache
-    N = x_hat.shape[0]
+    mode, x_hat, std, gamma, total, count = cache
     dout = check.upstream("batchnorm_backward_fast", dout, x_hat, x_hat.shape)
     dgamma = column_sums(dout * x_hat)
     dbeta = column_sums(dout)
-    # mean(dx_hat) = gamma * dbeta / N and mean(dx_hat * x_hat) = gamma * dgamma / N: the sums are there already
-    dx = dout - (dbeta + x_hat * dgamma) / N if mode == "train" else dout.copy()
+    dx = dout.copy()
+    if mode == "train":
+        # mean(dx_hat) = gamma * dbeta / N and mean(dx_hat * x_hat) = gamma * dgamma / N: the sums are there already
+        of_all = total(np.stack([dgamma, dbeta]))
+        dx -= (of_all[1] + x_hat * of_all[0]) / count
     dx *= gamma / std
     return dx, dgamma, dbeta
 
@@ -147,8 +168,7 @@ def batchnorm_backward(dout, cache):
 
     The same arguments and results as `batchnorm_backward_naive`.
     """
-    mode, x_hat, std, gamma = cache
-    N = x_hat.shape[0]
+    mode, x_hat, std, gamma, total, count = cache
     dout = check.upstream("batchnorm_backward", dout, x_hat, x_hat.shape)
     dgamma = column_sums(dout * x_hat)
     dbeta = column_sums(dout)
@@ -156,9 +176,9 @@ def batchnorm_backward(dout, cache):
     dx = dx_hat / std
     if mode == "train":
         x_centred = x_hat * std
-        dvar = column_sums(dx_hat * x_centred) * -0.5 * std**-3
-        dmean = -column_sums(dx_hat) / std
-        dx += dvar * 2 * x_centred / N + dmean / N
+        dvar = total(column_sums(dx_hat * x_centred)) * -0.5 * std**-3
+        dmean = -total(column_sums(dx_hat)) / std
+        dx += dvar * 2 * x_centred / count + dmean / count
     return dx, dgamma, dbeta
 
 
@@ -183,6 +203,41 @@ def bn_settings(where, bn_param, D, dtype):
         check.shape(where, f"bn_param[{key!r}]", statistic, (D,), "one number for each feature of x")
         running.append(statistic)
     return mode, eps, momentum, *running
+
+
+def total_of(where, bn_param):
+    """What adds up over all processes that have a part of the batch."""
+    total = bn_param.get("total", alone)
+    if not callable(total):
+        raise TypeError(f"{where}: bn_param['total'] is a {type(total).__name__}; it must be a function of an array")
+    return total
+
+
+def moments_of_all(total, count, mean, var, centre):
+    """Samples, mean and variance of the whole batch from those of each process's part.
+
+    Added up are the squares around ``centre``, which must be the same in all processes and should be near the mean:
+    around zero, the squares of numbers far from it would lose the digits that make up the variance.
+
+    Parameters
+    ----------
+    total : callable
+        Adds an array up over all processes.
+    count : int
+        Samples of the own part.
+    mean, var, centre : arrays (D,)
+
+    Returns
+    -------
+    count : float
+    mean, var : arrays (D,) in mean's type
+    """
+    offset = mean.astype(np.float64) - centre
+    sums = total(np.concatenate([[count], count * offset, count * (var + offset * offset)]))
+    count, D = sums[0], len(mean)
+    offset, squares = sums[1 : D + 1] / count, sums[D + 1 :] / count
+    var_of_all = np.maximum(squares - offset * offset, 0)
+    return count, (centre + offset).astype(mean.dtype), var_of_all.astype(mean.dtype)
 
 
 def _checked(where, x, gamma, beta, bn_param):

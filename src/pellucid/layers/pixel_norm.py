@@ -5,11 +5,13 @@
                  dbeta = sum of g                     dgamma = sum of g * (x - mean) / std
                  dx = scale * (g - dbeta / P - (x - mean) / std * dgamma / P)
 
-where P counts the pixels of the batch; at test time, where mean and std are constants, dx is scale * g. The cache keeps
+where P counts the pixels of the batch; at test time, where mean and std are constants, dx is scale * g. Where several
+processes have a part of the batch each, mean, std, P and the two sums in dx are those of all parts. The cache keeps
 x and a few numbers a channel: neither z nor a mask is stored. The sums are float64, and so is what is computed from
 them once a channel.
 """
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -17,7 +19,7 @@ import numpy as np
 from pellucid.kernels import norm, norm_pool, workspace
 from pellucid.kernels.arrays import flat
 from pellucid.kernels.rows import launch, parts_for, pixels_in_a_row
-from pellucid.layers.batchnorm import bn_settings
+from pellucid.layers.batchnorm import alone, bn_settings, moments_of_all, total_of
 from pellucid.layers.channels_last import as_channels_last
 
 
@@ -29,8 +31,14 @@ class PixelNormCache(NamedTuple):
     scale: np.ndarray
     beta: np.ndarray
     std: np.ndarray  # (C,) in float64: sqrt(var + eps)
-    train: bool
+    pixels: float  # of all processes; infinite at test time, when mean and std do not move with x
     activation: int  # of kernels.activations
+    total: Callable  # adds up over all processes that have a part of the batch
+
+    @property
+    def train(self):
+        """Whether mean and std are the batch's."""
+        return self.pixels < np.inf
 
 
 def forward(where, x, gamma, beta, bn_param, activation, pool=False):
@@ -39,15 +47,17 @@ def forward(where, x, gamma, beta, bn_param, activation, pool=False):
     """
     N, C, H, W = x.shape
     mode, eps, momentum, mean, var = bn_settings(where, bn_param, C, x.dtype)
-    x = as_channels_last(x)
+    x, total, pixels = as_channels_last(x), total_of(where, bn_param), np.inf
     if mode == "train":
-        exact_mean, exact_var = _moments(x)
+        pixels, (exact_mean, exact_var) = N * H * W, _moments(x)
+        if total is not alone:
+            pixels, exact_mean, exact_var = moments_of_all(total, pixels, exact_mean, exact_var, mean)
         bn_param["running_mean"] = momentum * mean + (1 - momentum) * exact_mean.astype(x.dtype)
         bn_param["running_var"] = momentum * var + (1 - momentum) * exact_var.astype(x.dtype)
         mean, var = exact_mean.astype(x.dtype), exact_var
     std = np.sqrt(var.astype(np.float64) + eps)
     scale = (gamma / std).astype(x.dtype)
-    cache = PixelNormCache(x, mean, scale, np.ascontiguousarray(beta), std, mode == "train", activation)
+    cache = PixelNormCache(x, mean, scale, np.ascontiguousarray(beta), std, pixels, activation, total)
 
     channels = cache.mean, cache.scale, cache.beta
     if pool:
@@ -62,7 +72,7 @@ def forward(where, x, gamma, beta, bn_param, activation, pool=False):
 
 def backward(dout, cache, pool=False):
     """The gradients dx (N, C, H, W), dgamma, dbeta (C,) for an upstream gradient that was checked."""
-    x, mean, scale, beta, std, train, activation = cache
+    x, mean, scale, beta, std, pixels, activation, total = cache
     N, H, W, C = x.shape
     dout = as_channels_last(dout)
     m, rows, D = (1, 0, C) if pool else _rows(x)
@@ -76,8 +86,9 @@ def backward(dout, cache, pool=False):
         launch(norm.gradient_sums, x.size, *arrays, rows, D, *channels, activation, flat(sums), flat(products))
 
     dbeta, dgamma = _by_channel(sums, C), _by_channel(products, C) / std
-    pixels = N * H * W if train else np.inf  # at test time mean and std do not move with x
-    factors = scale, scale * dbeta / pixels, scale * dgamma / std / pixels
+    moved = np.stack([dbeta, dgamma / std])  # through mean and std, which every pixel of the batch moves
+    moved = total(moved) if cache.train else moved
+    factors = scale, scale * moved[0] / pixels, scale * moved[1] / pixels
     factors = _side_by_side(m, *(factor.astype(x.dtype) for factor in factors))
     dx = workspace.empty(x.shape, x.dtype)
     if pool:
