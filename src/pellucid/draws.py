@@ -7,6 +7,7 @@ With ``rng=None`` every draw is made by the same call, in the same order, as in 
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -26,6 +27,45 @@ def generator(where: str, rng: Any) -> Generator | None:
         f"{where}: rng is a {type(rng).__name__}; it must be a numpy.random.Generator, an integer seed, or None for "
         "NumPy's global state"
     )
+
+
+class BatchGenerator(np.random.Generator):
+    """A generator for models whose batches several processes share out, each with the same generator.
+
+    While ``rows`` says which rows of the batch this process has, `random` takes its first axis for these rows: it gives
+    them the numbers that one process would have given them, and leaves the generator as if it had drawn all.
+
+    Parameters
+    ----------
+    bit_generator : numpy BitGenerator
+        One that can `advance`, such as PCG64, NumPy's default.
+
+    Attributes
+    ----------
+    rows : (int, int) or None
+        The first of the rows, and how many the whole batch has.
+    """
+
+    def __init__(self, bit_generator: Any) -> None:
+        advance = getattr(bit_generator, "advance", None)
+        if advance is None:
+            kind = type(bit_generator).__name__
+            raise TypeError(f"BatchGenerator: bit_generator is a {kind}, which cannot advance; take np.random.PCG64")
+        super().__init__(bit_generator)
+        self._advance = advance
+        self.rows: tuple[int, int] | None = None
+
+    def random(self, size: Any = None, dtype: Any = np.float64, out: Any = None) -> Any:
+        """As NumPy's; of each number one step of the bit generator is used, which float64 alone is sure to do."""
+        if self.rows is None or size is None or np.dtype(dtype) != np.float64 or out is not None:
+            return super().random(size, dtype, out)
+        first, total = self.rows
+        count, *rest = np.atleast_1d(size).tolist()
+        each = math.prod(rest)
+        self._advance(first * each)
+        numbers = super().random(size)
+        self._advance((total - first - count) * each)
+        return numbers
 
 
 def normal(rng: Generator | None, shape: tuple[int, ...]) -> np.ndarray:

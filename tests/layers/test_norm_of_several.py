@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-from thread_ranks import in_ranks
 
 from pellucid.layers import (
     batchnorm_backward,
@@ -16,6 +15,7 @@ from pellucid.layers import (
     spatial_batchnorm_forward_naive,
     spatial_norm,
 )
+from thread_ranks import in_ranks
 
 PAIRS = {
     "naive": (batchnorm_forward_naive, batchnorm_backward_naive),

@@ -37,7 +37,7 @@ def test_the_tutorials_recipe_is_the_tutorials_settings():
         "name": "three-layer", "filters": 32, "filter_size": 7, "hidden": [500], "weight_scale": 1e-3
     }  # fmt: skip
     assert recipe["optimizer"]["rule"] == "adam" and recipe["optimizer"]["learning_rate"] == 1e-3
-    assert recipe["train"] == {"epochs": 1, "batch_size": 50, "lr_decay": 1.0, "keep": "best"}
+    assert recipe["train"] == {"epochs": 1, "batch_size": 50, "lr_decay": 1.0, "keep": "best", "batch_norm": "own"}
     assert recipe["loss"] == {"label_smoothing": 0.0, "reg": 0.001}
     assert recipe["data"]["scale"] == "deviation" and recipe["data"]["validation"] == "tenth"
     assert recipe["schedule"] == {"name": "constant"}

@@ -45,7 +45,7 @@ class BatchNormCache(NamedTuple):
     std: np.ndarray  # (D,)
     gamma: np.ndarray  # (D,)
     total: Callable = alone
-    count: float = 0  # samples of all processes; not used at test time
+    samples: float = 0  # of all processes; not used at test time
 
 
 def batchnorm_forward_naive(x, gamma, beta, bn_param):
@@ -78,21 +78,21 @@ def batchnorm_forward_naive(x, gamma, beta, bn_param):
     )
     N, D = x.shape
     total = total_of("batchnorm_forward_naive", bn_param)
-    count = total(N) if mode == "train" else 0
+    samples = total(N) if mode == "train" else 0
     mean, var = running_mean.copy(), running_var.copy()
     x_hat, std = np.zeros_like(x), np.zeros_like(gamma)
     out = np.zeros_like(x)
     for d in range(D):
         if mode == "train":
-            mean[d] = total(np.sum(x[:, d])) / count
-            var[d] = total(np.sum((x[:, d] - mean[d]) ** 2)) / count
+            mean[d] = total(np.sum(x[:, d])) / samples
+            var[d] = total(np.sum((x[:, d] - mean[d]) ** 2)) / samples
         std[d] = np.sqrt(var[d] + eps)
         x_hat[:, d] = (x[:, d] - mean[d]) / std[d]
         out[:, d] = gamma[d] * x_hat[:, d] + beta[d]
     if mode == "train":
         bn_param["running_mean"] = momentum * running_mean + (1 - momentum) * mean
         bn_param["running_var"] = momentum * running_var + (1 - momentum) * var
-    return out, BatchNormCache(mode, x_hat, std, gamma, total, count)
+    return out, BatchNormCache(mode, x_hat, std, gamma, total, samples)
 
 
 def batchnorm_backward_naive(dout, cache):
@@ -110,7 +110,7 @@ def batchnorm_backward_naive(dout, cache):
     dx : array (N, D)
     dgamma, dbeta : arrays (D,)
     """
-    mode, x_hat, std, gamma, total, count = cache
+    mode, x_hat, std, gamma, total, samples = cache
     N, D = x_hat.shape
     dout = check.upstream("batchnorm_backward_naive", dout, x_hat, (N, D))
     dx, dgamma, dbeta = np.zeros_like(x_hat), np.zeros_like(gamma), np.zeros_like(gamma)
@@ -123,7 +123,7 @@ def batchnorm_backward_naive(dout, cache):
             x_centred = x_hat[:, d] * std[d]
             dvar = total(np.sum(dx_hat * x_centred)) * -0.5 * std[d] ** -3
             dmean = -total(np.sum(dx_hat)) / std[d]
-            dx[:, d] += dvar * 2 * x_centred / count + dmean / count
+            dx[:, d] += dvar * 2 * x_centred / samples + dmean / samples
     return dx, dgamma, dbeta
 
 
@@ -133,24 +133,24 @@ def batchnorm_forward_fast(x, gamma, beta, bn_param):
         "batchnorm_forward_fast", x, gamma, beta, bn_param
     )
     total = total_of("batchnorm_forward_fast", bn_param)
-    count = 0
+    samples = 0
     mean, var = running_mean, running_var
     if mode == "train":
-        count, mean = len(x), column_means(x)
+        samples, mean = len(x), column_means(x)
         var = column_means(np.square(x - mean))
         if total is not alone:
-            count, mean, var = moments_of_all(total, count, mean, var, running_mean)
+            samples, mean, var = moments_of_all(total, samples, mean, var, running_mean)
         bn_param["running_mean"] = momentum * running_mean + (1 - momentum) * mean
         bn_param["running_var"] = momentum * running_var + (1 - momentum) * var
     std = np.sqrt(var + eps)
     x_hat = x - mean
     x_hat /= std
-    return gamma * x_hat + beta, BatchNormCache(mode, x_hat, std, gamma, total, count)
+    return gamma * x_hat + beta, BatchNormCache(mode, x_hat, std, gamma, total, samples)
 
 
 def batchnorm_backward_fast(dout, cache):
     """The fast twin of `batchnorm_backward_naive`: the chain rule simplified, all features at once."""
-    mode, x_hat, std, gamma, total, count = cache
+    mode, x_hat, std, gamma, total, samples = cache
     dout = check.upstream("batchnorm_backward_fast", dout, x_hat, x_hat.shape)
     dgamma = column_sums(dout * x_hat)
     dbeta = column_sums(dout)
@@ -158,7 +158,7 @@ def batchnorm_backward_fast(dout, cache):
     if mode == "train":
         # mean(dx_hat) = gamma * dbeta / N and mean(dx_hat * x_hat) = gamma * dgamma / N: the sums are there already
         of_all = total(np.stack([dgamma, dbeta]))
-        dx -= (of_all[1] + x_hat * of_all[0]) / count
+        dx -= (of_all[1] + x_hat * of_all[0]) / samples
     dx *= gamma / std
     return dx, dgamma, dbeta
 
@@ -168,7 +168,7 @@ def batchnorm_backward(dout, cache):
 
     The same arguments and results as `batchnorm_backward_naive`.
     """
-    mode, x_hat, std, gamma, total, count = cache
+    mode, x_hat, std, gamma, total, samples = cache
     dout = check.upstream("batchnorm_backward", dout, x_hat, x_hat.shape)
     dgamma = column_sums(dout * x_hat)
     dbeta = column_sums(dout)
@@ -178,7 +178,7 @@ def batchnorm_backward(dout, cache):
         x_centred = x_hat * std
         dvar = total(column_sums(dx_hat * x_centred)) * -0.5 * std**-3
         dmean = -total(column_sums(dx_hat)) / std
-        dx += dvar * 2 * x_centred / count + dmean / count
+        dx += dvar * 2 * x_centred / samples + dmean / samples
     return dx, dgamma, dbeta
 
 

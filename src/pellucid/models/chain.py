@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import copy
 import re
-from collections.abc import Iterable, Iterator, Set
+from collections.abc import Callable, Iterable, Iterator, Set
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -88,12 +88,13 @@ class Chain:
         return out, cache
 
     def gradients(
-        self, dout: np.ndarray, caches: list[Any], skip: Set[str]
+        self, dout: np.ndarray, caches: list[Any], skip: Set[str], ready: Callable[[Params], None] = lambda grads: None
     ) -> tuple[np.ndarray | None, dict[str, np.ndarray]]:
         """The gradient for what came in, and those for the parameters by their names in the chain.
 
         What ``skip`` names is left out ("x": the gradient for what came in), and with it all the work of the first
         steps, up to the first whose gradients somebody needs. Every cache is let go of as soon as it was used.
+        ``ready`` is told of each step's gradients as soon as they are there, the last step's first.
         """
         first = 0
         if "x" in skip:
@@ -106,9 +107,10 @@ class Chain:
             if i == first and "x" in skip:
                 leave.add("x")
             dx, own = self.gradients_one(item, dout, caches.pop(), leave)
-            for short, name in item.arrays.items():
-                if short not in leave:
-                    grads[name] = _own_gradient(self.where, item, short, own)
+            named = item.arrays.items()
+            found = {name: _own_gradient(self.where, item, short, own) for short, name in named if short not in leave}
+            ready(found)
+            grads |= found
             if "x" in leave:
                 return None, grads
             dout = dx

@@ -67,6 +67,12 @@ class Network:
         The steps where they stand; `places` walks over them.
     workspace : Workspace
         The memory of a training step: what one step used, the next uses again.
+    loss_scale : float
+        A factor on the loss in training and on its gradients, but for the penalty's: 1, unless the batch is a part of a
+        larger one whose other parts weigh more or less.
+    on_gradients : callable or None
+        Told of gradients by name as soon as they are there, step by step, while the rest of the backward pass is still
+        to come.
 
     Raises
     ------
@@ -113,6 +119,8 @@ class Network:
             name: {} if self.kinds[name] == "weight" else {"weight_decay": False} for name in self.params
         }
         self.workspace = Workspace()
+        self.loss_scale = 1.0
+        self.on_gradients: Callable[[dict[str, np.ndarray]], None] | None = None
         if fuse:
             self.chain.fuse()
 
@@ -171,13 +179,24 @@ class Network:
                 return self.chain.forward(X, self.params, "test")[0]
             scores, caches = self.chain.forward(X, self.params, "train")
             loss, dscores = self.loss_function(scores, y)
+            if self.loss_scale != 1:
+                loss, dscores = loss * self.loss_scale, dscores * self.loss_scale
+            penalties: list[float] = []
+
+            def ready(grads: dict[str, np.ndarray]) -> None:
+                penalties.extend(self._penalties(grads))
+                if self.on_gradients is not None:
+                    self.on_gradients(grads)
+
             frozen = {name for name, options in self.param_options.items() if options.get("frozen")}
-            _, grads = self.chain.gradients(dscores, caches, frozen | {"x"})
-            if self.reg:
-                for name in self.groups["weight"]:
-                    if name in grads:
-                        loss += add_l2_penalty(self.params[name], grads[name], float(self.reg))
-            return loss, grads
+            _, grads = self.chain.gradients(dscores, caches, frozen | {"x"}, ready)
+            return loss + sum(penalties), grads
+
+    def _penalties(self, grads: dict[str, np.ndarray]) -> Iterator[Any]:
+        """What each weight adds to the loss; its gradient is added to those given."""
+        for name, gradient in grads.items():
+            if self.reg and self.kinds[name] == "weight":
+                yield add_l2_penalty(self.params[name], gradient, float(self.reg))
 
     def checked_input(self, where: str, X: Any) -> np.ndarray:
         """Some samples in the network's type, or an error of ``where`` that says what is wrong with them."""

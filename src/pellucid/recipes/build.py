@@ -10,11 +10,12 @@ import numpy as np
 
 from pellucid import models
 from pellucid.data import Dataset
+from pellucid.draws import BatchGenerator
 from pellucid.layers import SmoothedSoftmaxLoss, softmax_loss
 from pellucid.recipes.keys import COURSE_CLASSES, settings_of
 from pellucid.recipes.recipe import Recipe
 from pellucid.recipes.start import continued, in_its_channels, normalised_by, start_model
-from pellucid.training import Augmentation, Average, Solver, Views, schedules
+from pellucid.training import Augmentation, Average, Solver, Together, Views, schedules
 from pellucid.training.groups import group_of_each, options_of
 
 MOST_VALIDATION = 1000
@@ -175,7 +176,10 @@ def build_solver(
         Network, data and recipe that do not fit together.
     """
     for_model, for_solver, for_augmentation = np.random.SeedSequence(seed).spawn(3)
-    model = build_network(recipe, data["X_train"].shape[1:], num_classes, np.random.default_rng(for_model), classes)
+    rng = np.random.default_rng(for_model)
+    if isinstance(options.get("reduce_gradients"), Together):
+        rng = BatchGenerator(rng.bit_generator)
+    model = build_network(recipe, data["X_train"].shape[1:], num_classes, rng, classes)
     if recipe["network"].get("whiten"):
         models.whiten(model, data["X_train"])
     optimizer, train = recipe["optimizer"], recipe["train"]

@@ -170,6 +170,7 @@ TRAIN: Keys = {
     "batch_size": Key(50, whole(least=1)),
     "lr_decay": Key(1.0, number(above=0)),
     "keep": Key("best", word("best", "last")),
+    "batch_norm": Key("own", word("own", "synchronised")),  # where several processes share a batch: of their own part
 }
 
 AUGMENT: Keys = {

@@ -1,7 +1,7 @@
 """Training: update rules, schedules, the Solver, its hooks, and checkpoints that resume to the bit.
 
-Reading order: optim, schedules, groups, weights, updating, augmentation, batches, averaging, views, scoring,
-checkpoint, interrupt, hooks, metrics, curves, report, state, solver.
+Reading order: optim, schedules, groups, weights, updating, augmentation, batches, averaging, ranks, together, views,
+scoring, checkpoint, interrupt, hooks, metrics, curves, report, state, solver.
 """
 
 from pellucid.metrics import Metrics, read_metrics
@@ -16,10 +16,12 @@ from pellucid.training.metrics import MetricsHook
 from pellucid.training.nonfinite import NonFiniteLoss
 from pellucid.training.optim import adam, adamw, muon, nesterov, rmsprop, sgd, sgd_momentum
 from pellucid.training.progress import ProgressHook
+from pellucid.training.ranks import Ranks
 from pellucid.training.report import ClassReport, Report, evaluate
 from pellucid.training.scoring import accuracy
 from pellucid.training.solver import Solver
 from pellucid.training.state import load_weights
+from pellucid.training.together import Together
 from pellucid.training.views import Views, scores
 
 __all__ = [
@@ -35,9 +37,11 @@ __all__ = [
     "NonFiniteLoss",
     "PrintHook",
     "ProgressHook",
+    "Ranks",
     "Report",
     "Solver",
     "Terminated",
+    "Together",
     "Views",
     "accuracy",
     "adam",

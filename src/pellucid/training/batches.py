@@ -21,6 +21,13 @@ class Wanted(NamedTuple):
     """int array (N,): which images of the training set."""
 
 
+def share_of_epoch(order: np.ndarray, epoch: int, i: int, steps: int) -> Wanted:
+    """The i-th of the batches that an epoch's images are shared out to: their sizes differ by one at most."""
+    size, larger = divmod(len(order), steps)  # the first ``larger`` batches have one image more
+    start = i * size + min(i, larger)
+    return Wanted(epoch, start, order[start : start + size + (i < larger)])
+
+
 class Batches:
     """Images and labels by the batch.
 

@@ -96,11 +96,25 @@ class CheckpointHook(Hook):
             solver.save(self.path)
 
 
+class EpochCheckpointHook(Hook):
+    """A checkpoint of its own at each look at the accuracies, NAME_epoch_NUMBER.safetensors, as the course has them."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def on_epoch(self, solver: Solver) -> None:
+        solver.save(f"{self.name}_epoch_{solver.epoch}.safetensors")
+
+
 def standard_hooks(solver: Solver) -> list[Hook]:
     """The hooks that the solver's own settings ask for, in the order in which they are told."""
     from pellucid.training.progress import ProgressHook
 
+    if solver.together.rank > 0:  # the first of several processes prints and writes for all
+        return []
     hooks: list[Hook] = []
+    if solver.checkpoint_name is not None:
+        hooks.append(EpochCheckpointHook(solver.checkpoint_name))
     if solver.progress is not False:
         hooks.append(ProgressHook())
     if solver.verbose:

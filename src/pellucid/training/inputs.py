@@ -167,3 +167,21 @@ def _labels(name: str, y: Any, images: str, N: int) -> np.ndarray:
     if y.min() < 0:
         raise ValueError(f"Solver: {name}[{int(y.argmin())}] is {y.min()}; labels count the classes from 0 upwards")
     return y
+
+
+def check_every(every: Any, path: str | None) -> int | None:
+    """Steps between checkpoints, for which there must be a file."""
+    count = check_count("checkpoint_every", every)
+    if count and path is None:
+        raise ValueError("Solver: checkpoint_every needs checkpoint_path, the file to write")
+    return count
+
+
+def check_parts(processes: int, batch_size: int, num_images: int, steps: int) -> None:
+    """Every process has at least one image of each batch."""
+    smallest = min(batch_size, num_images // steps)
+    if smallest < processes:
+        raise ValueError(
+            f"Solver: {processes} processes share batches of {smallest} images (batch_size is {batch_size}, there are "
+            f"{num_images:,} images); take larger batches or fewer processes"
+        )

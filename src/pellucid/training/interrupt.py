@@ -34,12 +34,13 @@ class HeldSignals:
     Parameters
     ----------
     sigterm : bool
-        Hold SIGTERM in the same way.
+        Hold SIGTERM in the same way, and SIGUSR1, by which schedulers of clusters and launchers of MPI ask for an end.
     """
 
     def __init__(self, sigterm: bool = False) -> None:
         self.signum: int | None = None
-        self._numbers = [signal.SIGINT, signal.SIGTERM] if sigterm else [signal.SIGINT]
+        others = [signal.SIGTERM, getattr(signal, "SIGUSR1", signal.SIGTERM)] if sigterm else []
+        self._numbers = dict.fromkeys([signal.SIGINT, *others])
         self._before: dict[int, Any] = {}
 
     def __enter__(self) -> HeldSignals:
@@ -58,4 +59,4 @@ class HeldSignals:
     def _note(self, signum: int, frame: FrameType | None) -> None:
         if self.signum is not None:
             raise KeyboardInterrupt("stopped by a second signal, within a step")
-        self.signum = signum
+        self.signum = signal.SIGINT if signum == signal.SIGINT else signal.SIGTERM

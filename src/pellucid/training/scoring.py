@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from pellucid import check
+from pellucid.training.together import ALONE, Alone
 from pellucid.training.views import Views, scores
 
 
@@ -18,6 +19,7 @@ def accuracy(
     batch_size: int = 100,
     rng: np.random.Generator | None = None,
     views: Views | None = None,
+    together: Alone = ALONE,
 ) -> float:
     """The share of images whose highest score is that of their label.
 
@@ -35,6 +37,8 @@ def accuracy(
     rng : Generator, optional
     views : Views, optional
         See each image in several views: test-time augmentation.
+    together : Alone or Together
+        The processes that share the images out among them.
     """
     where = "check_accuracy"
     batch_size = check.whole_number(where, "batch_size", batch_size, least=1)
@@ -49,6 +53,6 @@ def accuracy(
         else:
             chosen = rng.choice(len(y), num_samples, replace=False)
 
-    found = scores(model, X, views, batch_size, chosen)
+    found = scores(model, X, views, batch_size, chosen, together)
     check.labels(where, "y", y, len(y), num_classes=found.shape[1])
     return int(np.sum(np.argmax(found, axis=1) == y[chosen])) / len(chosen)

@@ -14,7 +14,7 @@ from pellucid import check, draws
 from pellucid.training import checkpoint, inputs, optim, state
 from pellucid.training.augmentation import Augmentation
 from pellucid.training.averaging import Average, averaged
-from pellucid.training.batches import Batches, Wanted
+from pellucid.training.batches import Batches, Wanted, share_of_epoch
 from pellucid.training.groups import (
     group_of_each,
     options_of,
@@ -27,6 +27,7 @@ from pellucid.training.interrupt import HeldSignals, stopped_by
 from pellucid.training.nonfinite import NonFiniteLoss
 from pellucid.training.schedules import Schedule
 from pellucid.training.scoring import accuracy
+from pellucid.training.together import ALONE, Alone
 from pellucid.training.updating import check_gradients, update
 from pellucid.training.weights import Weights, copied, not_finite, put, weights_of
 
@@ -88,7 +89,8 @@ class Solver:
     progress : bool, optional
         False: no progress bar, even in a terminal.
     reduce_gradients : callable, optional
-        grads -> grads, once a step, between ``loss`` and the update: where data-parallel training averages them.
+        grads -> grads, once a step, between ``loss`` and the update. A `Together` averages them over all processes that
+        train with this one, each of which computes a part of every batch.
     checkpoint_path : str or path, optional
         One file that always holds the newest checkpoint, written at each look at the accuracies and where training
         stops, and after each ``checkpoint_every`` steps.
@@ -171,10 +173,10 @@ class Solver:
         self.hooks = inputs.check_hooks(hooks)
         self.progress = progress
         self.reduce_gradients = inputs.check_callable("reduce_gradients", reduce_gradients)
+        self.together = reduce_gradients if isinstance(reduce_gradients, Alone) else ALONE
         self.checkpoint_path = inputs.check_file("checkpoint_path", checkpoint_path)
-        self.checkpoint_every = inputs.check_count("checkpoint_every", checkpoint_every)
-        if self.checkpoint_every and self.checkpoint_path is None:
-            raise ValueError("Solver: checkpoint_every needs checkpoint_path, the file to write")
+        self.checkpoint_every = inputs.check_every(checkpoint_every, self.checkpoint_path)
+        inputs.check_parts(self.together.size, self.batch_size, len(self.y_train), self.iterations_per_epoch)
         self._reset()
 
     def _reset(self) -> None:
@@ -193,8 +195,7 @@ class Solver:
         self.epoch_order = np.zeros(0, np.int64)
         self.last_weights: Weights | None = None  # while the model has the best ones, after training
         self.last_checkpoint: str | None = None
-        self._reached_goal = False
-        self._stop_requested = False
+        self._reached_goal = self._stop_requested = False
         self._running_hooks: list[Hook] = []
 
     @property
@@ -215,7 +216,7 @@ class Solver:
 
     @property
     def evaluated(self) -> bool:
-        """Whether the step just done ended with a look at the accuracies: the first one, and each epoch's last."""
+        """Whether the accuracies are looked at after the step just done: the first, and each epoch's last."""
         return self.iteration == 1 or (self.iteration > 0 and self.iteration % self.iterations_per_epoch == 0)
 
     @property
@@ -239,7 +240,7 @@ class Solver:
         Parameters
         ----------
         stop_on_sigterm : bool
-            Treat SIGTERM as Ctrl-C.
+            Treat SIGTERM, and SIGUSR1 where the system has it, as Ctrl-C.
 
         Raises
         ------
@@ -264,25 +265,28 @@ class Solver:
             at_exit.callback(self._running_hooks.clear)
             at_exit.callback(self._batches.close)
             at_exit.enter_context(options_restored(self.model))
+            at_exit.callback(self.together.end, self.model)
+            self.together.begin(self.model)
             for hook in self._running_hooks:
                 at_exit.callback(hook.on_exit, self)
             self._tell("on_train_begin")
-            while self.iteration < self.num_iterations and not (self._stop_requested or held.signum):
+            agreed = self.together.agreed(self._stop_requested, held.signum)
+            while self.iteration < self.num_iterations and not any(agreed):
                 self._step()
                 if self.evaluated:
                     self._evaluate()
                 self._tell("on_step")
                 if self.evaluated:
-                    self._save_checkpoint()
                     self._tell("on_epoch")
+                agreed = self.together.agreed(self._stop_requested, held.signum)
             self._tell("on_train_end")
             self._reached_goal = self.iteration >= self.num_iterations
-            if self._reached_goal or self._stop_requested:
+            if self._reached_goal or agreed.stop:
                 own = weights_of(self.model)
                 put(copied(self._kept_weights()), self.model)
                 self.last_weights = own
-        if held.signum:
-            raise stopped_by(held.signum, self.iteration, self.num_iterations, self.last_checkpoint)
+        if agreed.signum:
+            raise stopped_by(agreed.signum, self.iteration, self.num_iterations, self.last_checkpoint)
 
     def stop(self) -> None:
         """End training after this step, as if it were the last: for hooks."""
@@ -294,8 +298,7 @@ class Solver:
         Raises NonFiniteLoss where a weight is not finite, and OSError where the file cannot be written; what was there
         before stays.
         """
-        broken = not_finite(self.last_weights or weights_of(self.model))
-        if broken is not None:
+        if (broken := not_finite(self.last_weights or weights_of(self.model))) is not None:
             raise NonFiniteLoss(f"{broken!r} holds NaN or infinity", self.iteration, self)
         checkpoint.save_checkpoint(path, state.collect(self))
         self.last_checkpoint = os.fspath(path)
@@ -319,18 +322,22 @@ class Solver:
         self._reached_goal = False
 
     def check_accuracy(self, X: Any, y: Any, num_samples: int | None = None, batch_size: int = 100) -> float:
-        """The share of images whose highest score is that of their label: see `pellucid.training.accuracy`."""
-        return accuracy(self.model, X, y, num_samples, batch_size, self.rng)
+        """See `pellucid.training.accuracy`."""
+        return accuracy(self.model, X, y, num_samples, batch_size, self.rng, together=self.together)
 
     def _step(self) -> None:
         """One update. Where it raises, the weights are as they were."""
         still = standing_still(self.model, self.groups, self.progress_share)
-        X, y = self._batches.take(self._batch(self.iteration), self._following())
+        wanted, following = self._batch(self.iteration), self._following()
+        own = self.together.part
+        X, y = self._batches.take(own(wanted), following and own(following))
+        self.together.before_step(self.model, wanted)
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
             loss, grads = inputs.check_loss(self.model.loss(X, y))
             del X
             if self.reduce_gradients is not None:
                 grads = self.reduce_gradients(grads)
+            loss = self.together.after_step(self.model, loss)
             if not np.isfinite(loss):
                 raise NonFiniteLoss(f"the loss is {loss}", self.iteration + 1, self)
             self._update(grads, still)
@@ -347,9 +354,7 @@ class Solver:
             return Wanted(epoch, i * self.batch_size, draws.pick(self.rng, N, self.batch_size))
         if i == 0:
             self.epoch_order = draws.shuffled(self.rng, N)
-        size, larger = divmod(N, self.iterations_per_epoch)  # the first ``larger`` batches have one image more
-        start = i * size + min(i, larger)
-        return Wanted(epoch, start, self.epoch_order[start : start + size + (i < larger)])
+        return share_of_epoch(self.epoch_order, epoch, i, self.iterations_per_epoch)
 
     def _following(self) -> Wanted | None:
         """The images of the step after this one, where they are known already, that is within an epoch."""
@@ -359,14 +364,14 @@ class Solver:
     def _update(self, grads: dict[str, np.ndarray], still: Set[str]) -> None:
         """Move every parameter that does not stand still along its gradient."""
         moving = {name: w for name, w in self.model.params.items() if name not in still}
-        broken = check_gradients(moving, grads)
-        if broken is not None:
+        if (broken := check_gradients(moving, grads)) is not None:
             raise NonFiniteLoss(f"the gradient of {broken!r} holds NaN or infinity", self.iteration + 1, self)
-        rule, progress = self.update_rule, self.progress_share
-        update(self.model.params, list(moving), grads, self.groups, self.optim_configs, rule, progress)
+        settings = self.groups, self.optim_configs, self.update_rule, self.progress_share
+        update(self.model.params, list(moving), grads, *settings)
 
     def _evaluate(self) -> None:
         """Look at the accuracies, keep the best weights, and close the epoch if this was its last step."""
+        self.together.check_same(self.model, f"after step {self.iteration}")
         with averaged(self.model, self.average, self.average_weights):
             train_acc = self.check_accuracy(self.X_train, self.y_train, num_samples=self.num_train_samples)
             self.train_acc_history.append(train_acc)
@@ -389,11 +394,6 @@ class Solver:
             return Weights(self.best_params, self.best_bn_params)
         with averaged(self.model, self.average, self.average_weights):
             return weights_of(self.model)
-
-    def _save_checkpoint(self) -> None:
-        """Write the epoch's own checkpoint, if there is a ``checkpoint_name``."""
-        if self.checkpoint_name is not None:
-            self.save(f"{self.checkpoint_name}_epoch_{self.epoch}.safetensors")
 
     def _tell(self, event: str, *details: Any) -> None:
         for hook in self._running_hooks:

@@ -10,6 +10,7 @@ import numpy as np
 
 from pellucid import check
 from pellucid.layers import softmax
+from pellucid.training.together import ALONE, Alone
 
 
 @dataclass(frozen=True)
@@ -66,7 +67,12 @@ class Views:
 
 
 def scores(
-    model: Any, X: Any, views: Views | None = None, batch_size: int = 250, chosen: np.ndarray | None = None
+    model: Any,
+    X: Any,
+    views: Views | None = None,
+    batch_size: int = 250,
+    chosen: np.ndarray | None = None,
+    together: Alone = ALONE,
 ) -> np.ndarray:
     """What the model makes of images, in test mode.
 
@@ -82,6 +88,8 @@ def scores(
         Images at a time.
     chosen : int array (N,), optional
         Which images of X; all of them where None.
+    together : Alone or Together
+        The processes that share the images out among them; each gets all scores.
 
     Returns
     -------
@@ -92,13 +100,17 @@ def scores(
     chosen = np.arange(len(X)) if chosen is None else chosen
     if len(chosen) == 0:
         raise ValueError(f"{where}: X has no images; give at least one")
-    result = np.concatenate([_scores(where, model, X[some]) for some in _runs(chosen, batch_size)])
+    own = [_scores(where, model, X[chosen[turn]]) for turn in together.turns(len(chosen), batch_size)]
+    result = together.joined(np.concatenate(own), len(chosen))
     if views is None or views.share == 0:
         return result
     if len(X.shape) != 4:
         raise ValueError(f"{where}: X has shape {tuple(X.shape)}; views need images (N, C, H, W)")
-    for rows in _runs(least_certain(result, views.share), batch_size):
-        result[rows] = sum(weight * _scores(where, model, view) for weight, view in views.of(X[chosen[rows]]))
+    rows = least_certain(result, views.share)
+    if len(rows):
+        turns = together.turns(len(rows), batch_size)
+        own = [_mean_scores(where, model, views, X[chosen[rows[turn]]]) for turn in turns]
+        result[rows] = together.joined(np.concatenate(own), len(rows))
     return result
 
 
@@ -111,9 +123,8 @@ def least_certain(scores: np.ndarray, share: float) -> np.ndarray:
     return np.sort(np.argsort(first - second, kind="stable")[:count])
 
 
-def _runs(numbers: np.ndarray, size: int) -> Iterator[np.ndarray]:
-    for start in range(0, len(numbers), size):
-        yield numbers[start : start + size]
+def _mean_scores(where: str, model: Any, views: Views, images: np.ndarray) -> np.ndarray:
+    return np.asarray(sum(weight * _scores(where, model, view) for weight, view in views.of(images)))
 
 
 def _scores(where: str, model: Any, images: np.ndarray) -> np.ndarray:
