@@ -132,3 +132,24 @@ def test_fewer_threads_give_the_same_to_rounding():
 def test_impossible_numbers_of_threads_are_refused(count):
     with pytest.raises((ValueError, TypeError), match=r"set_threads: count"):
         jit.set_threads(count)
+
+
+@pytest.mark.skipif(not os.path.isdir("/proc/self/task"), reason="only Linux tells what a thread has done")  # noqa: PTH112
+def test_threads_beyond_the_limit_do_no_work_and_do_not_wait_on_a_core():
+    """Counted are the processor's ticks of every thread but the one that calls."""
+    program = """
+    import os
+    from pathlib import Path
+    from pellucid.kernels import jit
+    def ticks():
+        stats = [Path(f"/proc/self/task/{t}/stat").read_text().split() for t in os.listdir("/proc/self/task")]
+        return sum(int(s[13]) + int(s[14]) for s in stats if int(s[0]) != os.getpid())
+    work()
+    with jit.at_most_threads(1):
+        work()
+        before = ticks()
+        for _ in range(3000):
+            work()
+        print(ticks() - before)
+    """
+    assert int(run(program, NUMBA_NUM_THREADS="2", GOMP_SPINCOUNT="10000")) <= 2

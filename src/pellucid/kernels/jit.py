@@ -50,6 +50,8 @@ class Kernel:
                 self.on_one_thread(*arguments)
             else:
                 _state.launched = True
+                if numba.get_num_threads() != threads():  # or those without a share would wait, on a core each
+                    numba.set_num_threads(threads())
                 self.on_all_threads(*arguments)
 
     @functools.cached_property
