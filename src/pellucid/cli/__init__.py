@@ -22,6 +22,7 @@ from pellucid.cli.commands import (
     train,
 )
 from pellucid.cli.model_commands import export, import_, predict, save, studio
+from pellucid.cli.search_command import search
 
 USAGE_ERROR, FAILED, INTERRUPTED = 2, 1, 128
 """Exit statuses: bad input; a check or a training run that failed; plus the signal's number when a signal stopped
@@ -36,7 +37,7 @@ app = App(
     default_parameter=Parameter(negative=()),
 )
 for command in (
-    *(train, recipes, recipe, evaluate, runs, plot),
+    *(train, recipes, recipe, search, evaluate, runs, plot),
     *(predict, save, export, import_),
     *(studio, check, filters, data, explain),
 ):
