@@ -176,7 +176,7 @@ def _fingerprint(dataset: Dataset) -> dict[str, Any]:
 
 def _report(rows: Sequence[Row], folder: SearchFolder, space: Space, judged: Judged) -> int:
     """The best trials, and what to do with them."""
-    say(f"{len(rows)} trials: {words(counted(rows))}")
+    say(f"{len(rows)} trial{'s'[: len(rows) != 1]}: {words(counted(rows))}")
     best = best_first(rows)
     if not best:
         say(f"none went to its end; {folder.trials} says why")

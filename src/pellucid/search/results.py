@@ -58,7 +58,7 @@ def best_text(folder: SearchFolder, best: Row, rows: Sequence[Row], space: Space
         margin(best, judged),
     )
     comments = [
-        f"The best of {len(rows)} trials ({words(counted(rows))}): trial {best.number}.",
+        f"The best of {len(rows)} trial{'s'[: len(rows) != 1]} ({words(counted(rows))}): trial {best.number}.",
         f"It had {right} ({chance} by chance).",
         "It was chosen from many by these very images: expect somewhat less of others.",
         *(f"  {key} = {value_text(value)}" for key, value in best.values.items()),

@@ -112,7 +112,7 @@ class Study:
                     load_if_exists=True,
                     pruner=_pruner(method),
                 )
-            except (KeyError, TypeError, IndexError, AttributeError) as error:
+            except (KeyError, TypeError, IndexError, AttributeError, AssertionError) as error:
                 raise ValueError(f"search: {folder.journal} is damaged ({error!r}); search in another folder") from None
 
     def rows(self) -> list[Row]:
