@@ -223,6 +223,28 @@ def test_it_waits_until_the_others_are_done(tmp_path, monkeypatch):
     assert row.accuracy == 0.75 and here.folder.best.exists()
 
 
+@pytest.mark.parametrize("step", [2, 11])
+def test_a_trial_that_another_process_gave_up_does_not_count(tmp_path, step):
+    here = Here(tmp_path, recipe=small_recipe(train__epochs=2))
+    other = Here(tmp_path, lost_after_s=0.0)  # it has no patience at all
+
+    @contextlib.contextmanager
+    def told(title):
+        def bar(done, steps):
+            if (title, done) == ("trial 1", step):
+                other.study.others()
+                other.study.others()
+
+        yield bar
+
+    rows = search(Task(here.study, here.bench, here.judged, 3, here.said.append, told, here.looks))
+    assert states(rows) == [COMPLETE, FAILED, COMPLETE]
+    assert rows[1].lost and "was not heard of for 0 s" in rows[1].reason
+    assert rows[2].params == rows[1].params
+    assert "trial 1: another process has given it up" in here.said[1]
+    assert list(here.folder.beats.iterdir()) == []
+
+
 def test_more_trials_go_on_where_fewer_ended(tmp_path):
     here = Here(tmp_path)
     three = here.run(3)

@@ -108,6 +108,12 @@ def test_the_printed_table(rows, space):
     assert settings_line(rows[2].values) == "optimizer.rule adam, learning_rate 0.01235, hidden 12, filter_size 5"
 
 
+def test_the_recipe_itself_is_in_the_table_however_it_did(space):
+    many = [row(space, i, accuracy=0.9) for i in range(1, 9)]
+    lines = best_table([row(space, 0, accuracy=0.1, **{"recipe itself": True}), *many], space)
+    assert len(lines) == 1 + 5 + 1 and lines[-1].startswith("0, the recipe itself  10.00 %")
+
+
 def test_keys_of_one_name_keep_their_tables():
     assert short_names(["network.scale", "data.scale", "loss.reg", "network.name"]) == [
         "network.scale",

@@ -237,7 +237,7 @@ def test_other_failures_do_not(tmp_path, how):
 @pytest.mark.parametrize("pruner", ["median", "hyperband", "none"])
 def test_what_is_worse_than_the_others_is_pruned(tmp_path, pruner):
     here = Here(tmp_path, pruner=pruner, recipe=small_recipe(train__epochs=9))
-    assert (here.method.looks, here.method.warm_up) == (9, 2)
+    assert (here.method.looks, here.method.warm_up) == (9, 3)
     pruned = []
     for i in range(20):
         claim = here.study.claim(20)

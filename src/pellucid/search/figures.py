@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from pellucid import check
 from pellucid.inspect.runs import COLOURS
-from pellucid.search.entries import Choices, Range
+from pellucid.search.entries import Choices, Entry, Range
 from pellucid.search.results import short, short_names
 from pellucid.search.rows import COMPLETE, FAILED, PRUNED, Row
 from pellucid.search.space import Space
@@ -102,7 +102,7 @@ def importance_figure(importances: Mapping[str, float], trials: int) -> Figure:
 
 
 def settings_figure(rows: Sequence[Row], space: Space) -> Figure:
-    """For every setting, the held-out accuracy of the complete trials against its value; late trials are darker."""
+    """For every setting, the held-out accuracy against its value; late trials are darker, pruned ones grey crosses."""
     from matplotlib.figure import Figure
 
     done = [row for row in rows if row.state == COMPLETE]
@@ -113,7 +113,7 @@ def settings_figure(rows: Sequence[Row], space: Space) -> Figure:
     figure = Figure(figsize=(3.4 * across + 0.6, 3.0 * down + 0.2), layout="constrained")
     grid = figure.subplots(down, across, squeeze=False, sharey=True)
     for axes, key, name in zip(grid.flat, keys, short_names(keys), strict=False):
-        _draw_setting(axes, key, name, [row for row in done if key in row.params], space, _floor(done))
+        _draw_setting(axes, key, name, [row for row in rows if key in row.params], space, _floor(done))
     for axes in grid.flat[len(keys) :]:
         axes.set_visible(False)
     for axes in grid[:, 0]:
@@ -125,23 +125,30 @@ def _draw_setting(axes: Axes, key: str, name: str, rows: Sequence[Row], space: S
     entry = space.entries[key]
     axes.set_xlabel(name)
     axes.grid(alpha=0.3)
-    late = [row.number for row in rows]
     if isinstance(entry, Choices):
         labels = list(entry.by_label)
-        x: list[Any] = [labels.index(row.params[key]) for row in rows]
         shown = [short(value) for value in entry.by_label.values()]
         turned = sum(map(len, shown)) > MOST_LETTERS
         axes.set_xticks(range(len(labels)), shown, rotation=30 if turned else 0, ha="right" if turned else "center")
         axes.set_xlim(-0.5, len(labels) - 0.5)
     else:
-        x = [row.params[key] for row in rows]
         _set_scale(axes, entry)
-    if rows:
-        shares = [max(floor, _share(row)) for row in rows]
-        first = min(late) - max(late) - 1  # the first are not white, but half as dark
-        axes.scatter(x, shares, c=late, cmap="Blues", vmin=first, vmax=max(late), clip_on=False, zorder=3)
+    for state in (PRUNED, COMPLETE):
+        drawn = [row for row in rows if row.state == state and row.accuracy is not None]
+        if drawn:
+            x, y = [_place(entry, row.params[key]) for row in drawn], [max(floor, _share(row)) for row in drawn]
+            late = [row.number for row in drawn]
+            first = min(late) - max(late) - 1  # the first are not white, but half as dark
+            dark: dict[str, Any] = {"c": late, "cmap": "Blues", "vmin": first, "vmax": max(late)}
+            how = {"color": GREY, "marker": "x", "s": 18} if state == PRUNED else dark
+            axes.scatter(x, y, clip_on=False, zorder=3, **how)
     if floor > 0:
         axes.set_ylim(bottom=floor)
+
+
+def _place(entry: Entry, param: Any) -> Any:
+    """Where a trial stands across."""
+    return list(entry.by_label).index(param) if isinstance(entry, Choices) else param
 
 
 def _set_scale(axes: Axes, entry: Range) -> None:

@@ -25,13 +25,16 @@ Progress = Callable[[str], AbstractContextManager[Callable[[int, int], None] | N
 POLL_S, POLLS = 0.25, 4
 """While other processes finish the last trials: how often to look whether this one is stopped, and they are done."""
 
+WARM_UP = 3
+"""Of so many looks the first ends no trial: rates that are good in the end may be slow at first."""
+
 LARGEST_SHARE = 0.05
 """So much of the time may go into drawing: where trials are short, figures after each would take longer than they."""
 
 NOT_COUNTED = "another process has given it up, since it did not get on; its result does not count"
 
 LEAST_FOR_IMPORTANCE = 4
-"""Complete trials."""
+"""Trials that were complete or pruned."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +54,7 @@ def method_of(space: Space, sampler: str, pruner: str, seed: int) -> tuple[Metho
     """How to search a space, and how many looks at the accuracy an epoch of a trial has."""
     least, most = space.ends("train.epochs")
     looks = 1 if pruner == "none" else looks_an_epoch(least)
-    return Method(sampler, pruner, seed, looks * most, max(1, looks * least // 4)), looks
+    return Method(sampler, pruner, seed, looks * most, max(1, looks * least // WARM_UP)), looks
 
 
 def search(task: Task) -> list[Row]:
@@ -114,6 +117,7 @@ class _Searching:
         try:
             outcome = self._trained(claim, self.study.space.recipe_of(claim.params))
         except GivenUp:
+            self.study.end(claim.number, FAILED)
             self.task.say(f"{name}: {NOT_COUNTED}")
             return
         except KeyboardInterrupt as stop:
@@ -196,15 +200,16 @@ class _Searching:
         return rows
 
     def _draw(self, rows: list[Row]) -> None:
-        folder, done = self.study.folder, counted(rows)[COMPLETE]
+        folder, counts = self.study.folder, counted(rows)
+        done, judged = counts[COMPLETE], counts[COMPLETE] + counts[PRUNED]
         try:
             if rows:
                 save_figure(history_figure(rows), folder.history)
             if done:
                 save_figure(settings_figure(rows, self.study.space), folder.settings)
-            importances = self.study.importances() if done >= LEAST_FOR_IMPORTANCE else {}
+            importances = self.study.importances() if judged >= LEAST_FOR_IMPORTANCE else {}
             if importances:
-                save_figure(importance_figure(importances, done), folder.importance)
+                save_figure(importance_figure(importances, judged), folder.importance)
             self._figure_error = None
         except Exception as error:  # a picture that cannot be drawn ends no search
             self._figure_error = error.with_traceback(None)

@@ -132,8 +132,9 @@ def short_names(keys: Sequence[str] | Mapping[str, Any]) -> list[str]:
 
 
 def best_table(rows: Sequence[Row], space: Space) -> list[str]:
-    """The best trials, as lines."""
-    shown = best_first(rows)[:SHOWN]
+    """The best trials, and the recipe itself, as lines."""
+    done = best_first(rows)
+    shown = [*done[:SHOWN], *(row for row in done[SHOWN:] if row.is_the_recipe)]
     keys = list(space.entries)
     table = [["trial", "right", *short_names(keys), "seconds"]]
     for row in shown:
