@@ -21,6 +21,7 @@ from pellucid.cli.commands import (
     runs,
     train,
 )
+from pellucid.cli.launch_command import launch
 from pellucid.cli.model_commands import export, import_, predict, save, studio
 from pellucid.cli.search_command import search
 
@@ -37,7 +38,7 @@ app = App(
     default_parameter=Parameter(negative=()),
 )
 for command in (
-    *(train, recipes, recipe, search, evaluate, runs, plot),
+    *(train, launch, recipes, recipe, search, evaluate, runs, plot),
     *(predict, save, export, import_),
     *(studio, check, filters, data, explain),
 ):
