@@ -26,7 +26,7 @@ SPACE = """
 """
 SMALL = ("--set", "network.filters=4", "--set", "network.filter_size=3", "--set", "network.hidden=[20]")
 QUICK = ("--set", "network.filter_size=3", "--set", "network.hidden=[20]", "--validation", 400, "--threads", 1)
-PATIENCE_S = 120
+PATIENCE_S = 100
 
 
 @pytest.fixture
@@ -316,6 +316,7 @@ def test_a_signal_leaves_with_its_status_and_nothing_lost(pellucid, space, numbe
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(400)
 def test_a_search_that_was_killed_goes_on(pellucid, space):
     folder = pellucid.folder / "searches" / "digits-1"
     arguments = ("search", "digits", "--space", space, "--trials", 8, "--epochs", 10, *QUICK)
@@ -336,6 +337,7 @@ def test_a_search_that_was_killed_goes_on(pellucid, space):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(400)
 def test_thirty_trials_by_two_processes_of_which_one_is_killed_half_way(pellucid, space):
     """Thirty have ended, whatever became of each, and the best beats the tutorial's default in as many steps."""
     folder = pellucid.folder / "s"

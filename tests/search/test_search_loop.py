@@ -18,8 +18,9 @@ from pellucid import recipes
 from pellucid.data import open_dataset
 from pellucid.search import journal as journal_module
 from pellucid.search import loop as loop_module
+from pellucid.search import study as study_module
 from pellucid.search.loop import Task, search
-from pellucid.search.rows import COMPLETE, FAILED, PRUNED, best_first
+from pellucid.search.rows import COMPLETE, FAILED, PRUNED, RUNNING, best_first
 from pellucid.search.study import Hopeless
 from pellucid.search.trial import Bench
 
@@ -102,6 +103,25 @@ def test_a_trial_that_is_worse_is_pruned_within_its_epoch(tmp_path):
     for row in pruned:
         assert row.about["epochs"] == 0 and row.about["steps"] < 20 and row.accuracy == row.looks[max(row.looks)]
     assert sum("pruned at" in line for line in here.said) == len(pruned)
+
+
+def test_a_trial_that_has_come_to_its_end_is_complete_however_bad(tmp_path, monkeypatch):
+    here = Here(tmp_path, recipe=small_recipe(train__epochs=2), pruner="median")
+    asked = []
+    monkeypatch.setattr(study_module.Claim, "report", lambda claim, look, accuracy: asked.append(look) or look == 4)
+    rows = here.run(2)
+    assert asked == [1, 2, 3, 4] * 2 and states(rows) == [COMPLETE] * 2
+
+
+def test_an_error_of_the_folder_is_no_failed_trial(tmp_path, monkeypatch):
+    def full(claim, look, accuracy):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    here = Here(tmp_path)
+    monkeypatch.setattr(study_module.Claim, "report", full)
+    with pytest.raises(OSError, match="No space left"):
+        here.run(2)
+    assert states(here.study.rows()) == [RUNNING]
 
 
 BROKEN = {
