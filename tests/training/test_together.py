@@ -232,7 +232,8 @@ def test_too_few_images_for_so_many():
 
 def test_synchronised_needs_a_model_that_can():
     def one(ranks):
-        solver(FullyConnectedNet([7], input_dim=128, num_classes=3, rng=1), Together(ranks, synchronise=True)).train()
+        model = FullyConnectedNet([7], input_dim=128, num_classes=3, normalization="batchnorm", rng=1)
+        solver(model, Together(ranks, synchronise=True)).train()
 
     with pytest.raises(ValueError, match="synchronise needs a model with loss_scale"):
         in_ranks(2, one)

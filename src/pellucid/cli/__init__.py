@@ -56,15 +56,20 @@ def run(arguments: list[str]) -> int:
         return app(arguments, exit_on_error=False, result_action="return_value") or 0
     except CycloptsError:
         return USAGE_ERROR  # cyclopts has said what is wrong
-    except KeyboardInterrupt as stop:
-        return INTERRUPTED + _told(stop, getattr(stop, "signum", 2))
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # whoever read our output has left
         return FAILED
-    except ArithmeticError as error:
-        return _told(error, FAILED)
-    except (ValueError, TypeError, OSError, MemoryError) as error:
-        return _told(error, USAGE_ERROR)
+    except (KeyboardInterrupt, ArithmeticError, ValueError, TypeError, OSError, MemoryError) as error:
+        return _told(error, status_of(error))
+
+
+def status_of(error: BaseException) -> int:
+    """The exit status of a command that ended with this error."""
+    if isinstance(error, KeyboardInterrupt):
+        return INTERRUPTED + getattr(error, "signum", 2)
+    if isinstance(error, SystemExit) and isinstance(error.code, int):
+        return error.code
+    return USAGE_ERROR if isinstance(error, ValueError | TypeError | OSError | MemoryError) else FAILED
 
 
 def _told(error: BaseException, status: int) -> int:

@@ -2,22 +2,32 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 Progress = Callable[[int, int], None]
 
+_silent: list[bool] = []  # not empty: another process speaks for this one
+
+
+def be_silent() -> None:
+    """From now on nothing is printed here but errors: one of several processes speaks for all."""
+    _silent.append(True)
+    os.environ["PELLUCID_QUIET"] = "1"  # the kernels' notices, too
+
 
 def say(text: str) -> None:
     """One line, at once, so that a log shows how far a run is."""
-    print(text, flush=True)
+    if not _silent:
+        print(text, flush=True)
 
 
 @contextmanager
 def progress_bar(what: str) -> Iterator[Progress | None]:
     """A function ``progress(done, total)`` that draws a bar while this context lasts; None where nobody looks."""
-    if not sys.stderr.isatty():
+    if _silent or not sys.stderr.isatty():
         yield None
         return
     from rich.console import Console

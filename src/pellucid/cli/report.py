@@ -16,13 +16,18 @@ from pellucid.runs.folder import RunFolder
 from pellucid.runs.settings import Settings
 from pellucid.training import scores
 from pellucid.training.report import Report, evaluate
+from pellucid.training.together import ALONE, Alone
 
 
-def evaluated(recipe: Recipe, model: Any, X: Any, y: np.ndarray, classes: Sequence[str]) -> tuple[Report, float]:
+def evaluated(
+    recipe: Recipe, model: Any, X: Any, y: np.ndarray, classes: Sequence[str], together: Alone = ALONE
+) -> tuple[Report, float]:
     """The report with the recipe's views of the images, and the accuracy without them."""
-    plain = evaluate(scores(model, X), y, classes)
+    plain = evaluate(scores(model, X, together=together), y, classes)
     views = recipes.views(recipe)
-    return (plain if views is None else evaluate(scores(model, X, views), y, classes)), plain.accuracy
+    if views is None:
+        return plain, plain.accuracy
+    return evaluate(scores(model, X, views, together=together), y, classes), plain.accuracy
 
 
 def write_report(

@@ -2,28 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from threadpoolctl import threadpool_limits
 
-from pellucid import check, recipes
+from pellucid import __version__, check, recipes
 from pellucid.cli.console import progress_bar, say
+from pellucid.cli.crew import Crew, join
 from pellucid.cli.report import evaluated, write_report
+from pellucid.cli.watchers import Watchers
 from pellucid.data import Dataset
 from pellucid.data.memory import available_bytes
-from pellucid.inspect import filters_figure, save_figure, training_figure
+from pellucid.inspect import filters_figure, save_figure
 from pellucid.kernels.jit import at_most_threads
-from pellucid.runs.film_hook import FilmHook, shown_filters
-from pellucid.runs.folder import RunFolder
+from pellucid.runs.film_hook import shown_filters
+from pellucid.runs.folder import RunFolder, processes_of
 from pellucid.runs.opening import absolute, model_of, open_data
 from pellucid.runs.settings import Settings
 from pellucid.runs.start import from_model_file, with_own_start
-from pellucid.training import Hook, Solver
-from pellucid.training.curves import CurvesHook
-from pellucid.training.metrics import MetricsHook
+from pellucid.training import Hook, Solver, Together
+from pellucid.training.state import digest_of
 
 IMAGES_PER_CHECKPOINT = 10_000
 """How much work a killed process can lose, in training images: some seconds of it."""
@@ -45,46 +46,55 @@ class Asked:
 
 
 def train_command(asked: Asked) -> int:
-    """Everything that ``pellucid train`` does."""
-    settings, folder = _settings_and_folder(asked)
+    """Everything that ``pellucid train`` does, in each of the processes that train together."""
+    return join().run(lambda crew: _train_asked(asked, crew))
+
+
+def _train_asked(asked: Asked, crew: Crew) -> int:
+    settings, folder = _settings_and_folder(asked, crew)
     try:
-        return _train_in(settings, folder, asked)
+        _train_in(settings, folder, asked, crew)
     finally:
         folder.release()
+    crew.progress.done()
+    return 0
 
 
-def _train_in(settings: Settings, folder: RunFolder, asked: Asked) -> int:
+def _train_in(settings: Settings, folder: RunFolder, asked: Asked, crew: Crew) -> None:
     """Read the data, train, and leave what came of it in the folder."""
     start = None
     if not asked.resume and settings.recipe["network"]["name"] == "file":
         settings, start = from_model_file(settings)
-    tensorboard = _tensorboard_hook(folder) if asked.tensorboard else None
+    watchers = Watchers(folder, crew, asked.tensorboard)
     with threadpool_limits(settings.threads), at_most_threads(settings.threads):
-        dataset = opened_data(settings)
+        dataset = crew.in_turn(lambda: opened_data(settings, crew.progress.beat))
         data = recipes.split(settings.recipe, dataset)
         say(f"{dataset.name}: {describe(data, len(dataset.classes))}")
-        metrics = MetricsHook(folder.metrics)
-        curves = CurvesHook(folder.curves, _draw_curves)
-        film = FilmHook(folder.film, data["X_train"].shape[1:])
-        hooks = [metrics, curves, film, *([tensorboard] if tensorboard else [])]
-        solver = build(settings, data, dataset, folder, hooks)
-        _check_memory(settings, solver, asked.memory)
-        if asked.resume:
-            folder.hold()
-            if folder.checkpoint.exists():
-                solver.resume(folder.checkpoint)
-                say(f"going on after iteration {solver.iteration} of {solver.num_iterations}")
-        else:
-            folder.create(settings.record(), start)
+        hooks = watchers.hooks(data["X_train"].shape[1:])
+        solver = crew.agreed(lambda: build(settings, data, dataset, folder, hooks, crew))
+        crew.check_same(f"{__version__} {digest_of(solver)}")
+        crew.agreed(lambda: _check_memory(settings, solver, asked.memory, crew))
+        _enter(folder, settings, solver, asked.resume, start, crew)
         say(f"run folder: {folder.path}")
         _train(solver, folder)
-        if film.error is not None:
-            say(f"the film of the filters has gaps: {film.error}")
-        _finish(solver, settings, data, dataset, folder, metrics, curves)
-    return 0
+        _finish(solver, settings, data, dataset, folder, watchers)
 
 
-def _settings_and_folder(asked: Asked) -> tuple[Settings, RunFolder]:
+def _enter(
+    folder: RunFolder, settings: Settings, solver: Solver, resume: bool, start: bytes | None, crew: Crew
+) -> None:
+    """Begin the run in its folder, or go on with it. The first process has the folder, the others only read."""
+    is_first = crew.rank == 0
+    if not resume:
+        crew.agreed(lambda: folder.create(settings.record(), start, crew.size), mine=is_first)
+        return
+    crew.agreed(folder.hold, mine=is_first)
+    if crew.by_first(lambda: "there" if folder.checkpoint.exists() else ""):
+        crew.agreed(lambda: solver.resume(folder.checkpoint))
+        say(f"going on after iteration {solver.iteration} of {solver.num_iterations}")
+
+
+def _settings_and_folder(asked: Asked, crew: Crew) -> tuple[Settings, RunFolder]:
     """What to run and where, before anything is read or written."""
     given = dict(asked.given)
     for name in ("data", "cache", "start"):
@@ -100,19 +110,35 @@ def _settings_and_folder(asked: Asked) -> tuple[Settings, RunFolder]:
         if asked.recipe is not None:
             raise ValueError("train: --resume goes on with the run's own recipe; leave --recipe out")
         folder = RunFolder(asked.run)
-        recorded = Settings.from_record(str(folder.record), folder.recorded())
+        record = folder.recorded()
+        if "threads" not in given and crew.size != processes_of(record):
+            given["threads"] = crew.threads()
+        recorded = Settings.from_record(str(folder.record), record)
         return with_own_start(recorded.with_options(given, asked.changes), folder), folder
     if "data" not in given:
         raise ValueError("train: say what to train on: a data set such as digits or cifar10, or a folder of images")
+    if crew.size > 1:
+        given = {"threads": crew.threads()} | given
     settings = Settings.from_options(asked.recipe, given, asked.changes)
+    return settings, RunFolder(Path(crew.by_first(lambda: str(_free_folder(asked, settings)))))
+
+
+def _free_folder(asked: Asked, settings: Settings) -> Path:
+    """Where a new run goes."""
     folder = RunFolder(asked.run) if asked.run else RunFolder.next_free(Path("runs"), Path(settings.data).stem)
     folder.check_free(asked.overwrite)
-    return settings, folder
+    return folder.path
 
 
-def opened_data(settings: Settings) -> Dataset:
+def opened_data(settings: Settings, on_progress: Callable[[], None] = lambda: None) -> Dataset:
     """The data set, and a line for each file of it that was left out."""
-    with progress_bar(f"reading {Path(settings.data).name}") as progress:
+    with progress_bar(f"reading {Path(settings.data).name}") as bar:
+
+        def progress(done: int, total: int) -> None:
+            on_progress()
+            if bar is not None:
+                bar(done, total)
+
         dataset = open_data(settings, progress)
     for name, reason in dataset.skipped:
         say(f"left out {name}: {reason}")
@@ -120,9 +146,10 @@ def opened_data(settings: Settings) -> Dataset:
 
 
 def build(
-    settings: Settings, data: dict[str, Any], dataset: Dataset, folder: RunFolder, hooks: Sequence[Hook]
+    settings: Settings, data: dict[str, Any], dataset: Dataset, folder: RunFolder, hooks: Sequence[Hook], crew: Crew
 ) -> Solver:
     """The network and the solver: everything is checked here, before the first step."""
+    synchronise = settings.recipe["train"]["batch_norm"] == "synchronised"
     return recipes.build_solver(
         settings.recipe,
         data,
@@ -130,25 +157,20 @@ def build(
         settings.seed,
         dataset.classes,
         hooks=hooks,
+        reduce_gradients=crew.together(synchronise),
+        progress=None if crew.size == 1 else False,  # mpiexec's pipes may look like a terminal and are none
         print_every=settings.print_every,
         checkpoint_path=folder.checkpoint,
         checkpoint_every=max(1, IMAGES_PER_CHECKPOINT // settings.recipe["train"]["batch_size"]),
     )
 
 
-def _check_memory(settings: Settings, solver: Solver, limit_gb: float | None) -> None:
-    """Refuse a batch that cannot fit, with the estimate."""
-    needed = recipes.memory_needed(settings.recipe, solver.model, solver.X_train.shape[1:], len(solver.y_train))
-    recipes.check_memory(needed, available_bytes() if limit_gb is None else limit_gb * 1e9)
-
-
-def _tensorboard_hook(folder: RunFolder) -> Hook:
-    from pellucid.extras.tensorboard import TensorBoardHook
-
-    try:
-        return TensorBoardHook(folder.events)
-    except ImportError as error:
-        raise ValueError(f"train: --tensorboard: {error}") from None
+def _check_memory(settings: Settings, solver: Solver, limit_gb: float | None, crew: Crew) -> None:
+    """Refuse a batch, of which each process has a part, that cannot fit, with the estimate."""
+    X = solver.X_train
+    needed = recipes.memory_needed(settings.recipe, solver.model, X.shape[1:], len(X), crew.size)
+    available = available_bytes() if limit_gb is None else limit_gb * 1e9
+    recipes.check_memory(needed, available and available / crew.neighbours)
 
 
 def describe(data: dict[str, Any], num_classes: int) -> str:
@@ -157,11 +179,6 @@ def describe(data: dict[str, Any], num_classes: int) -> str:
     parts = (("train", "to train"), ("val", "to validate"), ("test", "to test"))
     counts = ", ".join(f"{len(data[f'y_{part}']):,} {purpose}" for part, purpose in parts if f"y_{part}" in data)
     return f"{counts}; {num_classes} classes; {H}x{W} pixels, {'grey' if C == 1 else f'{C} channels'}"
-
-
-def _draw_curves(solver: Solver, path: str) -> None:
-    figure = training_figure(solver.loss_history, solver.train_acc_history, solver.val_acc_history)
-    save_figure(figure, path)
 
 
 def _train(solver: Solver, folder: RunFolder) -> None:
@@ -178,13 +195,14 @@ def _finish(
     data: dict[str, Any],
     dataset: Dataset,
     folder: RunFolder,
-    metrics: MetricsHook,
-    curves: CurvesHook,
+    watchers: Watchers,
 ) -> None:
     """The kept weights' accuracies, figures and the result; the test images are looked at here and nowhere else."""
-    report, plain = evaluated(settings.recipe, solver.model, data["X_test"], data["y_test"], dataset.classes)
-    if curves.error is not None:
-        raise curves.error
+    test = data["X_test"], data["y_test"], dataset.classes
+    report, plain = evaluated(settings.recipe, solver.model, *test, solver.together)
+    if solver.together.rank > 0:
+        return
+    watchers.check()
     save_figure(filters_figure(shown_filters(solver.model, data["X_train"].shape[1:]).filters), folder.weights)
     written = [folder.curves, folder.weights, *write_report(folder, "test", "best", settings, report, plain)]
     val_accuracy = solver.best_val_acc if solver.val_acc_history else None
@@ -199,7 +217,7 @@ def _finish(
             "epochs": solver.epoch,
             "iterations": solver.iteration,
             "final_loss": solver.loss_history[-1],
-            "train_time_s": metrics.time_s,
+            "train_time_s": watchers.metrics.time_s,
             "val_accuracy_by_epoch": solver.val_acc_history,
         },
     )
@@ -208,4 +226,7 @@ def _finish(
     validated = "" if val_accuracy is None else f"validation accuracy {val_accuracy:.4f} ({keep} epoch), "
     in_views = "" if plain == report.accuracy else f" ({plain:.4f} in a single view)"
     say(f"{validated}test accuracy {report.accuracy:.4f}{in_views}")
+    if isinstance(solver.together, Together):
+        waited, processes = solver.together.waited_s, solver.together.size
+        say(f"{processes} processes; the first waited for the others and the network for {waited:.1f} s")
     say(f"wrote {folder.checkpoint}, {folder.model}, " + ", ".join(map(str, written)))

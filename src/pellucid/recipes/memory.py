@@ -50,7 +50,7 @@ class MemoryNeeded(NamedTuple):
 
 
 def memory_needed(
-    recipe: Recipe, model: Any, image_shape: tuple[int, int, int], num_images: int | None = None
+    recipe: Recipe, model: Any, image_shape: tuple[int, int, int], num_images: int | None = None, processes: int = 1
 ) -> MemoryNeeded:
     """What training the model by the recipe needs beside the data, which is read already.
 
@@ -63,15 +63,17 @@ def memory_needed(
         Channels, height, width.
     num_images : int, optional
         That there are to train on: no batch is larger.
+    processes : int
+        That share each batch; this is what one of them needs.
     """
-    batch_size = recipe["train"]["batch_size"]
+    batch_size = min(recipe["train"]["batch_size"], num_images or math.inf)
     numbers = [math.prod(image_shape)] * 2 + _handed_on(model, image_shape)  # a batch, and the one being made
     rules = {group["rule"] for group in (recipe["optimizer"], *recipe["optimizer"]["groups"].values())}
     remembered = max(len(optim.STATE_ARRAYS[rule]) for rule in rules)
     kept = 1 + bool(recipe["average"])
     parameters = sum(w.size for w in model.params.values())
     return MemoryNeeded(
-        batch_size=batch_size if num_images is None else min(batch_size, num_images),
+        batch_size=math.ceil(batch_size / processes),
         an_image=FLOAT * KEPT * sum(numbers),
         parameters=FLOAT * parameters * (2 + remembered + kept),
         scoring=FLOAT * SCORED_AT_ONCE * 2 * max(numbers),

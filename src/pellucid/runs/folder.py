@@ -90,10 +90,10 @@ class RunFolder:
                 "replace it with --overwrite"
             )
 
-    def create(self, settings: dict[str, Any], start: bytes | None = None) -> None:
+    def create(self, settings: dict[str, Any], start: bytes | None = None, processes: int = 1) -> None:
         """Make the folder, empty of what an earlier run left, and record the settings.
 
-        ``start`` is the content of the model file that the run starts from.
+        ``start`` is the content of the model file that the run starts from, ``processes`` how many train together.
         """
         self.path.mkdir(parents=True, exist_ok=True)
         self.hold()
@@ -105,7 +105,7 @@ class RunFolder:
             shutil.rmtree(inner, ignore_errors=True)
         if start is not None:
             write_atomically(self.start, start)
-        self.write(self.record, {"format": FORMAT} | settings | _surroundings(settings["threads"]))
+        self.write(self.record, {"format": FORMAT} | settings | _surroundings(settings["threads"], processes))
 
     def hold(self) -> None:
         """Keep every other process out of this run until `release`, or until this one ends, however it ends."""
@@ -177,7 +177,13 @@ class RunFolder:
         write_atomically(file, (json.dumps(content, indent=2) + "\n").encode())
 
 
-def _surroundings(threads: int) -> dict[str, Any]:
+def processes_of(record: dict[str, Any]) -> int:
+    """How many processes began the run that run.json records."""
+    machine = record.get("machine")
+    return machine.get("processes", 1) if isinstance(machine, dict) else 1
+
+
+def _surroundings(threads: int, processes: int) -> dict[str, Any]:
     """When, with what and on what the run was made."""
     return {
         "started": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
@@ -188,6 +194,7 @@ def _surroundings(threads: int) -> dict[str, Any]:
             "processor": processor_name(),
             "cores": os.cpu_count(),
             "threads": threads,
+            "processes": processes,
         },
     }
 

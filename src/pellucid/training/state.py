@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 from typing import TYPE_CHECKING, Any
 
@@ -135,6 +136,11 @@ def _settings(solver: Solver) -> dict[str, Any]:
             for name, rng in _sources(solver).items()
         },
     }
+
+
+def digest_of(solver: Solver) -> str:
+    """A short text that is the same for solvers that would train the same: settings and data."""
+    return hashlib.sha256(json.dumps(_settings(solver), sort_keys=True, default=str).encode()).hexdigest()
 
 
 def _sources(solver: Solver) -> dict[str, np.random.Generator | None]:

@@ -65,6 +65,10 @@ class Alone:
     def before_step(self, model: Any, wanted: Wanted) -> None:
         """The model is about to compute the own part of the wanted batch."""
 
+    def __call__(self, grads: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """The gradients of the whole batch."""
+        return grads
+
     def after_step(self, model: Any, loss: float) -> float:
         """The loss of the whole batch; running statistics become those of all."""
         return loss
@@ -129,13 +133,14 @@ class Together(Alone):
     def begin(self, model: Any) -> None:
         """Nobody begins with other weights; the model tells of gradients as they come."""
         self.check_same(model, "at the start")
-        if self.synchronise:
+        layers = getattr(model, "bn_params", None) or []
+        if self.synchronise and layers:
             if not hasattr(model, "loss_scale"):
                 raise ValueError(
                     f"Together: synchronise needs a model with loss_scale, such as a Network; {type(model).__name__} "
                     "has none: train it with batch norm's statistics of each part"
                 )
-            for layer in model.bn_params:
+            for layer in layers:
                 layer["total"] = self.total
         if hasattr(model, "on_gradients"):
             model.on_gradients = self._arrived

@@ -1,0 +1,135 @@
+"""Processes that ``mpiexec`` started together, through mpi4py: ``pip install 'pellucid[mpi]'``.
+
+::
+
+    ranks = mpi.joined()                     # None for a process that is alone
+    solver = Solver(model, data, reduce_gradients=Together(ranks), ...)
+
+An exception in one process leaves the others waiting for ever, so whoever uses this calls `MPIRanks.leave` with what
+went wrong.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Mapping
+from typing import Any, NoReturn
+
+import numpy as np
+
+STARTED_BY = ("PMI_RANK", "PMIX_RANK", "OMPI_COMM_WORLD_RANK")
+"""Variables that mpiexec, or a cluster's srun, gives to every process: one of MPICH's kind, one of Open MPI's."""
+SIZES = ("PMI_SIZE", "OMPI_COMM_WORLD_SIZE")
+
+TOGETHER_S = 5.0
+"""Whoever has an error waits so long for the others to have one, too."""
+
+
+class MPIRanks:
+    """The processes of MPI's world, for `pellucid.training.Together`.
+
+    Attributes
+    ----------
+    rank, size : int
+    library : str
+        Which MPI this is: "MPICH 5.0.2".
+    """
+
+    def __init__(self) -> None:
+        from mpi4py import MPI
+
+        self._mpi = MPI
+        self._world = MPI.COMM_WORLD
+        self._errors = self._world.Dup()  # for what is said when the world is busy with something else
+        self.rank, self.size = self._world.rank, self._world.size
+        name, version = MPI.get_vendor()
+        self.library = f"{name} {'.'.join(map(str, version))}"
+
+    def sum(self, array: np.ndarray) -> None:
+        """See `pellucid.training.ranks`."""
+        self._world.Allreduce(self._mpi.IN_PLACE, array)
+
+    def start_sum(self, array: np.ndarray) -> StartedSum:
+        """See `pellucid.training.ranks`."""
+        return StartedSum(self._world.Iallreduce(self._mpi.IN_PLACE, array))
+
+    def gathered(self, text: str) -> list[str]:
+        """See `pellucid.training.ranks`. Texts travel as bytes: nothing is pickled."""
+        own = np.frombuffer(text.encode(), np.uint8)
+        counts = np.empty(self.size, np.int64)
+        self._world.Allgather(np.array([own.size], np.int64), counts)
+        everything = np.empty(int(counts.sum()), np.uint8)
+        self._world.Allgatherv(own, (everything, counts))
+        ends = np.cumsum(counts)
+        return [everything[end - count : end].tobytes().decode() for count, end in zip(counts, ends, strict=True)]
+
+    def all_fail(self) -> bool:
+        """Called by each process that has an error: whether all of them do, within some seconds."""
+        request = self._errors.Ibarrier()
+        until = time.monotonic() + TOGETHER_S
+        while not request.Test():
+            if time.monotonic() > until:
+                return False
+            time.sleep(0.01)
+        return True
+
+    def abort(self, status: int) -> NoReturn:
+        """End all processes, wherever they are."""
+        sys.stdout.flush()
+        sys.stderr.flush()
+        self._world.Abort(status)
+        os._exit(status)  # MPICH only asks mpiexec to end all, and comes back
+
+
+class StartedSum:
+    """A sum on its way."""
+
+    def __init__(self, request: Any) -> None:
+        self._request = request
+
+    def poll(self) -> bool:
+        """Whether it is done; to ask helps it on."""
+        return self._request.Test()
+
+    def wait(self) -> None:
+        """Until it is done."""
+        self._request.Wait()
+
+
+def was_started_together(environment: Mapping[str, str]) -> bool:
+    """Whether mpiexec, or something like it, started this process."""
+    return any(name in environment for name in STARTED_BY)
+
+
+def joined(environment: Mapping[str, str] = os.environ) -> MPIRanks | None:
+    """The processes that were started with this one; None where it is alone.
+
+    Raises
+    ------
+    ValueError
+        There are others, but mpi4py is missing, finds no MPI library, or works with another one than mpiexec's.
+    """
+    if not was_started_together(environment):
+        return None
+    try:
+        ranks = MPIRanks()
+    except ImportError:
+        raise ValueError(
+            "MPI: mpiexec started this process, but mpi4py is not installed: pip install 'pellucid[mpi]', or on a "
+            "cluster, with its own MPI, pip install mpi4py"
+        ) from None
+    except RuntimeError as error:
+        raise ValueError(
+            f"MPI: mpi4py finds no MPI library ({' '.join(str(error).split())[:200]}); install 'pellucid[mpi]', load "
+            "the cluster's MPI, or name the library in MPI4PY_LIBMPI"
+        ) from None
+    promised = max((int(environment[name]) for name in SIZES if environment.get(name, "").isdecimal()), default=1)
+    if ranks.size != promised and ranks.size == 1:
+        raise ValueError(
+            f"MPI: mpiexec started {promised} processes, but mpi4py, which uses {ranks.library}, sees itself alone: "
+            "mpiexec is another MPI's. Start it with the mpiexec of that library, or name mpiexec's library in "
+            "MPI4PY_LIBMPI"
+        )
+    return ranks if ranks.size > 1 else None

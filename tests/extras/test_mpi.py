@@ -1,0 +1,122 @@
+"""Processes that mpiexec started together."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from mpi_here import every_mpi, one_mpi
+from pellucid.extras import mpi as extra
+
+
+@every_mpi
+@pytest.mark.parametrize("size", [2, 3])
+def test_sums_and_texts_of_all(mpi, size):
+    program = """
+import numpy as np
+from pellucid.extras.mpi import joined
+ranks = joined()
+array = np.arange(6, dtype=np.float32).reshape(2, 3) + ranks.rank
+started = ranks.start_sum(array)
+while not started.poll():
+    pass
+started.wait()
+assert np.array_equal(array, ranks.size * np.arange(6).reshape(2, 3) + sum(range(ranks.size))), array
+other = np.ones(5)
+ranks.sum(other)
+assert (other == ranks.size).all()
+texts = ranks.gathered("é" * ranks.rank)
+assert texts == ["é" * rank for rank in range(ranks.size)], texts
+assert ranks.gathered("") == [""] * ranks.size
+assert ranks.all_fail()
+if ranks.rank == 0:
+    print(ranks.size, ranks.library)
+"""
+    done = mpi.python(size, program)
+    assert done.returncode == 0, done.stderr
+    count, library = done.stdout.split(maxsplit=1)
+    assert int(count) == size and library.lower().replace(" ", "").startswith(mpi.name)
+
+
+@every_mpi
+def test_every_rank_gets_the_same_bits(mpi):
+    """Of float32 sums over three ranks, in sizes that MPI adds in different ways."""
+    program = """
+import hashlib
+import numpy as np
+from pellucid.extras.mpi import joined
+ranks = joined()
+for count in (1, 100, 5000, 400_000):
+    array = np.random.default_rng(ranks.rank).standard_normal(count).astype(np.float32)
+    ranks.sum(array)
+    digest = hashlib.sha256(array).hexdigest()
+    assert ranks.gathered(digest) == [digest] * ranks.size, count
+"""
+    done = mpi.python(3, program)
+    assert done.returncode == 0, done.stderr
+
+
+@one_mpi
+def test_one_process_is_alone(mpi):
+    done = mpi.python(1, "from pellucid.extras.mpi import joined\nprint(joined())")
+    assert done.stdout.strip() == "None"
+
+
+def test_a_process_that_nobody_started_with_others_is_alone():
+    assert extra.joined({}) is None
+    assert not extra.was_started_together({"PATH": "/bin"})
+
+
+def of_a_process(code, **settings):
+    environment = {key: value for key, value in os.environ.items() if not key.startswith(("PMI", "OMPI"))}
+    return subprocess.run(
+        [sys.executable, "-c", code], env=environment | settings, capture_output=True, text=True, timeout=60
+    )
+
+
+JOIN = """
+from pellucid.extras.mpi import joined
+try:
+    joined({"PMI_RANK": "0", "PMI_SIZE": "2"})
+except ValueError as error:
+    print(error)
+"""
+
+
+@one_mpi
+def test_mpiexec_of_another_mpi(mpi):
+    """Every process then sees itself alone: without a word they would all train the same into one folder."""
+    done = of_a_process(JOIN, MPI4PY_LIBMPI=mpi.settings["MPI4PY_LIBMPI"])
+    assert "mpiexec started 2 processes, but mpi4py, which uses MPICH" in done.stdout, done.stderr
+    assert "sees itself alone" in done.stdout
+
+
+def test_without_mpi4py():
+    done = of_a_process("import sys\nsys.modules['mpi4py'] = None\n" + JOIN)
+    assert "mpi4py is not installed: pip install 'pellucid[mpi]'" in done.stdout, done.stderr
+
+
+def test_without_a_library():
+    pytest.importorskip("mpi4py")
+    done = of_a_process(JOIN, MPI4PY_LIBMPI="/nowhere/libmpi.so")
+    assert "mpi4py finds no MPI library" in done.stdout, done.stderr
+
+
+@every_mpi
+def test_one_that_fails_alone_ends_all(mpi):
+    """It waits for the others some seconds; they wait in a sum, and are ended with it."""
+    program = """
+import numpy as np
+from pellucid.extras import mpi
+mpi.TOGETHER_S = 0.5
+ranks = mpi.joined()
+if ranks.rank == 1:
+    if not ranks.all_fail():
+        ranks.abort(7)
+else:
+    ranks.sum(np.ones(3))
+print("went on")
+"""
+    done = mpi.python(2, program)
+    assert done.returncode != 0 and "went on" not in done.stdout
