@@ -219,8 +219,8 @@ def test_the_program_goes_on_when_its_training_is_killed(tmp_path):
         process.communicate()
     assert process.returncode == 143
     assert "launch: attempt 2: 1 process, from the newest checkpoint\n" in err
-    assert err.splitlines()[-1].startswith("pellucid: stopped after step ")
-    assert f"go on with: pellucid launch -n 1 train --run {run_folder.path} --resume" in err
+    assert err.splitlines()[-1].startswith("pellucid: stopped; go on with: ")
+    assert f"pellucid launch -n 1 train --run {run_folder.path} --resume" in err
     assert trainings(run_folder.path) == []
 
 

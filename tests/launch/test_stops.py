@@ -59,7 +59,7 @@ def test_the_first_signal_lets_the_run_save(supervised, tmp_path, signum):
     assert (tmp_path / "asked-0").exists()
     assert (tmp_path / "asked-1").exists()
     how = f"pellucid launch -n 2 train --run {tmp_path}/runs/fake --resume"
-    assert err.splitlines()[-1] == f"stopped after step 7 of 20; go on with: {how}"
+    assert err.splitlines()[-1] == f"stopped; go on with: {how}"
     assert ranks_in(tmp_path) == []
     assert runs_in(tmp_path) == ["fake"]
 
@@ -69,7 +69,7 @@ def test_a_run_that_does_not_listen_is_ended_after_a_while(supervised, tmp_path)
     process.terminate()
     _, err = process.communicate(timeout=60)
     assert process.returncode == 143
-    assert "stopped after step 7 of 20" in err
+    assert "stopped at about step 7 of 20: it did not save within 2 s; go on with: " in err
     assert ranks_in(tmp_path) == []
 
 
@@ -79,15 +79,16 @@ def test_a_second_signal_ends_it_at_once(supervised, tmp_path):
     process.send_signal(signal.SIGINT)
     until((tmp_path / "asked-0").exists, "SIGUSR1")
     process.send_signal(signal.SIGTERM)
-    process.communicate(timeout=60)
+    _, err = process.communicate(timeout=60)
     assert process.returncode == 130
+    assert "stopped at about step 7 of 20: a second signal came before it had saved; go on with: " in err
     assert ranks_in(tmp_path) == []
 
 
 def test_stopped_while_it_waits_for_the_next_attempt(supervised, tmp_path):
     process = supervised({1: {"do": "kill", "at": 7}}, LIMITS | {"back_off_s": 1000.0}, wait_for=None)
     lines = iter(process.stderr.readline, "")
-    assert any("attempt 1 was lost after step 7 of 20" in line for line in lines)
+    assert any("attempt 1 was lost at about step 7 of 20" in line for line in lines)
     process.terminate()
     assert "stopped between two attempts; go on with: pellucid launch" in process.communicate(timeout=60)[1]
     assert process.returncode == 143

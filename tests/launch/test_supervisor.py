@@ -43,7 +43,7 @@ def test_a_killed_rank_costs_an_attempt_whatever_mpiexec_makes_of_it(fake, capfd
     assert "rank 0 of 2 goes on after step 10\n" in out
     status = 0 if "cheerful" in faults else 9
     assert err.splitlines()[1:] == [
-        f"launch: attempt 1 was lost after step 12 of 20: mpiexec left with status {status}",
+        f"launch: attempt 1 was lost at about step 12 of 20: mpiexec left with status {status}",
         "launch: attempt 2: 2 processes (MPICH 9.8.7), from the newest checkpoint",
         "launch: done, after 2 attempts",
     ]
@@ -55,7 +55,7 @@ def test_what_hangs_is_ended_and_tried_again(fake, capfd, do, rank, faults):
     launched = fake({1: {"do": do, "at": 12, "rank": rank}}, limits=IMPATIENT, faults=faults)
     assert launched.supervisor.run() == 0
     check_over(launched, 2)
-    assert "attempt 1 was lost after step 12 of 20: it got on no further for 2 s" in capfd.readouterr().err
+    assert "attempt 1 was lost at about step 12 of 20: it got on no further for 2 s" in capfd.readouterr().err
 
 
 def test_a_process_that_left_its_parent_its_group_and_its_session_is_found(fake):
@@ -83,7 +83,7 @@ def test_killed_over_the_last_files(fake, capfd):
     launched = fake({1: {"do": "kill", "at": "finish"}})
     assert launched.supervisor.run() == 0
     check_over(launched, 2)
-    assert "was lost after step 20 of 20, with the training over" in capfd.readouterr().err
+    assert "was lost after its 20 steps, over the last files" in capfd.readouterr().err
 
 
 @pytest.mark.parametrize("where", ["start", "folder"])
@@ -210,7 +210,7 @@ def test_one_process_needs_no_mpiexec(fake, capfd):
     launched = fake({1: {"do": "kill", "at": 7}}, ranks=1)
     assert launched.supervisor.run() == 0
     check_over(launched, 2, ranks=1)
-    assert "attempt 1 was lost after step 7 of 20: the process was ended by SIGKILL" in capfd.readouterr().err
+    assert "attempt 1 was lost at about step 7 of 20: the process was ended by SIGKILL" in capfd.readouterr().err
 
 
 def test_the_last_attempt_of_an_older_launch_is_not_believed(fake):

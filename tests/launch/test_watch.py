@@ -63,7 +63,7 @@ def test_each_change_is_a_sign_of_life(watched):
         tell(told, TRAINING, step)
     assert not after(10)
     assert after(2)
-    assert watch.place == "after step 4 of 20"
+    assert watch.place == "at about step 4 of 20"
 
 
 def test_the_same_again_is_none(watched):

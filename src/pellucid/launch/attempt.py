@@ -38,7 +38,7 @@ class Outcome(NamedTuple):
     how: str
     """DONE_WORD, FAILED_WORD, LOST or STOPPED."""
     reason: str
-    """Of LOST, in words."""
+    """Of LOST, in words; of STOPPED, what kept it from saving."""
     last_lines: tuple[str, ...] = ()
     left: tuple[int, ...] = ()
     """Processes that could not be ended."""
@@ -97,18 +97,20 @@ class Attempt:
                 over = self._settled()
             if over is not None:
                 return over, ""
-            if stops.at_once or (ended and stops.signum is not None):
+            if ended and stops.signum is not None:
                 return STOPPED, ""
+            if stops.at_once:
+                return STOPPED, "a second signal came before it had saved"
             if ended:
                 return LOST, f"{_program(self.words)} {ending(process.returncode)}"
             if stops.signum is not None and asked_s is None:
                 asked_s = time.monotonic()
                 _ask_to_save(process)
             if asked_s is not None and time.monotonic() - asked_s > self.stop_s:
-                return STOPPED, ""
-            if self.watch.is_stuck:
+                return STOPPED, f"it did not save within {self.stop_s:g} s"
+            if asked_s is None and self.watch.is_stuck:
                 within = self.watch.start_s if self.watch.is_starting else self.watch.stall_s
-                return STOPPED if asked_s is not None else LOST, f"it got on no further for {within:g} s"
+                return LOST, f"it got on no further for {within:g} s"
             time.sleep(LOOK_S)
 
     def _told_over(self) -> str | None:

@@ -216,7 +216,8 @@ class Supervisor:
             return 0
         if outcome.how == STOPPED:
             assert stops.signum is not None
-            raise Stopped(f"stopped {watch.place}; {self._how_to_go_on()}", stops.signum)
+            forced = f" {watch.place}: {outcome.reason}" if outcome.reason else ""
+            raise Stopped(f"stopped{forced}; {self._how_to_go_on()}", stops.signum)
         if outcome.how == FAILED_WORD and not self._may_pass(watch):
             return self._failed(outcome, watch)
         reason = outcome.reason or "it gave up before its first step, though earlier attempts had made some"

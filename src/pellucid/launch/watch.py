@@ -73,8 +73,9 @@ class Watch:
 
     @property
     def place(self) -> str:
-        """How far it came, in words."""
+        """How far it came, in words: it tells no more than twice a second."""
         if self.told is None or self.is_starting:
             return "before its first step"
-        at = f"after step {self.told.step:,} of {self.told.steps:,}"
-        return f"{at}, with the training over" if self.told.phase == FINISHING else at
+        if self.told.phase == FINISHING:
+            return f"after its {self.told.steps:,} steps, over the last files"
+        return f"at about step {self.told.step:,} of {self.told.steps:,}"
