@@ -79,11 +79,16 @@ def test_limits_that_are_no_numbers():
     assert end_when_stuck(Progress(None), {}) is None
 
 
+STUCK = """
+import threading
+from pellucid.runs.progress import Progress
+from pellucid.runs.watched import end_when_stuck
+end_when_stuck(Progress(None))
+threading.Event().wait()
+"""
+
+
 def test_a_stuck_process_ends_itself():
-    program = (
-        "import threading\nfrom pellucid.runs.progress import Progress\nfrom pellucid.runs.watched import end_when_stuck\n"
-        "end_when_stuck(Progress(None))\nthreading.Event().wait()"
-    )
     environment = os.environ | {told.LIMITS_VARIABLE: "0.1,0.1"}
-    done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, timeout=100)
+    done = subprocess.run([sys.executable, "-c", STUCK], env=environment, capture_output=True, text=True, timeout=100)
     assert done.returncode == -9 and "got on no further" in done.stderr
