@@ -94,8 +94,11 @@ def test_how_many_processes_there_are_by_default(launched, monkeypatch, tmp_path
     assert (supervisor.ranks, supervisor.hosts, supervisor.allocated) == (64, [], True)
 
 
-def test_one_process_alone_needs_no_mpi(launched):
+def test_one_process_alone_needs_no_mpi(launched, monkeypatch):
     assert launched("-n 1 digits --run r").mpiexec is None
+    monkeypatch.setenv("SLURM_JOB_ID", "1")
+    assert launched("-n 1 digits --run r").mpiexec is None, "in an allocation, too"
+    monkeypatch.delenv("SLURM_JOB_ID")
     assert launched("-n 1 --mpiexec x digits --run r").mpiexec == ("chosen", "x")
     assert launched("-n 1 --hosts localhost digits --run r").mpiexec == ("chosen", None)
 

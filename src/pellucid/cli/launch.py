@@ -17,8 +17,8 @@ from pellucid.launch.supervisor import Limits, Supervisor
 from pellucid.runs.folder import RunFolder
 
 USAGE_ERROR = 2
-SCHEDULERS = ("SLURM_JOB_ID", "PBS_JOBID", "LSB_JOBID", "JOB_ID", "COBALT_JOBID", "FLUX_URI")
-"""Variables of an allocation, in which mpiexec learns the hosts by itself. JOB_ID is Grid Engine's."""
+SCHEDULERS = ("SLURM_JOB_ID", "PBS_JOBID", "LSB_JOBID", "PE_HOSTFILE", "COBALT_JOBID", "FLUX_URI")
+"""Variables of an allocation, in which mpiexec learns the hosts by itself. PE_HOSTFILE is Grid Engine's."""
 SLURM_TASKS = "SLURM_NTASKS"
 
 
@@ -33,7 +33,7 @@ def launch_command(command: Sequence[str], given: Mapping[str, Any]) -> int:
     agent = Agent(_program(given["launcher_exec"]))
     agent.check(hosts)
     job = _job(command, options)
-    alone = ranks == 1 and not hosts and not allocated and given["mpiexec"] is None
+    alone = ranks == 1 and not hosts and given["mpiexec"] is None
     supervisor = Supervisor(
         job,
         ranks,
@@ -48,7 +48,7 @@ def launch_command(command: Sequence[str], given: Mapping[str, Any]) -> int:
         hosts=hosts,
         agent=agent,
         oversubscribe=given["oversubscribe"],
-        allocated=allocated,
+        allocated=allocated and not alone,
         own_words=_own_words(given),
     )
     return supervisor.run()
