@@ -9,6 +9,7 @@ def fake(tmp_path, monkeypatch):
     """``fake(plan, ...)`` is a launch that is ready to begin; nothing of it outlives the test."""
     monkeypatch.setenv("FAKE_LOG", str(tmp_path / "log"))
     monkeypatch.setattr("pellucid.launch.attempt.ASKED_S", 0.5)  # for who will not listen anyway
+    monkeypatch.setattr("pellucid.launch.attempt.SETTLE_S", 0.2)  # all is written on this machine
     made = []
 
     def make(plan, *arguments, faults="", **settings):

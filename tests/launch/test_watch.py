@@ -9,7 +9,7 @@ import pytest
 from launches import is_running, until
 
 from pellucid.launch import processes
-from pellucid.launch.attempt import ending
+from pellucid.launch.attempt import Attempt, ending
 from pellucid.launch.lines import Lines, write
 from pellucid.launch.watch import NOWHERE, Watch
 from pellucid.runs.progress import DONE, FINISHING, STARTING, TRAINING, Progress
@@ -106,6 +106,21 @@ def test_how_far_it_came_can_be_compared(watched):
     assert len(set(reached)) == 4
     told.done()
     assert watch.look().phase == DONE
+
+
+def test_what_another_machine_wrote_may_be_seen_a_little_later(watched):
+    told, watch, _, _ = watched
+
+    class Late:
+        looks = 0
+
+        def look(self):
+            self.looks += 1
+            if self.looks == 3:
+                told.done()
+            return watch.look()
+
+    assert Attempt("a-1", [], {}, Late(), far=True)._settled() == "done"
 
 
 def sleeper(environment=None):
