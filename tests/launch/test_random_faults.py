@@ -1,0 +1,91 @@
+"""Twenty faults in one run: processes are killed, stopped, raise and leave at random steps; it ends as if none came.
+
+`make test-faults` runs it, on every MPI that is here. PELLUCID_FAULTS=7 draws other faults.
+"""
+
+import os
+import random
+import sys
+from collections import Counter
+
+import numpy as np
+import pytest
+from launches import HERE, kill, processes_of
+
+from mpi_here import every_mpi
+from pellucid.launch.finding import identified
+from pellucid.launch.job import Job
+from pellucid.launch.supervisor import Limits, Supervisor
+from pellucid.metrics import read_metrics
+from pellucid.training import load_checkpoint
+
+pytestmark = [
+    pytest.mark.skipif(sys.platform != "linux", reason="who belongs to an attempt is read from /proc"),
+    pytest.mark.timeout(1500),
+    pytest.mark.faults,
+]
+
+TRAINING = ("digits", "--epochs", "10", "--filters", "4", "--hidden", "8", "--threads", "1")
+STEPS, STEPS_AN_EPOCH, IMAGES = 270, 27, 1350
+FAULTS = 20
+KINDS = ["kill"] * 10 + ["raise"] * 5 + ["exit"] * 2 + ["stop"] * 3
+
+
+def drawn(seed):
+    """FAULT for `fault_me`: attempt by attempt, at rising steps, since each attempt goes on where the last was lost."""
+    rng = random.Random(seed)
+    kinds, steps = rng.sample(KINDS, FAULTS), sorted(rng.sample(range(1, STEPS), FAULTS))
+    return ",".join(
+        f"{attempt} {rng.randrange(2)} {step} {kind}"
+        for attempt, (step, kind) in enumerate(zip(steps, kinds, strict=True), 1)
+    )
+
+
+@every_mpi
+def test_twenty_faults_change_nothing_but_the_time(mpi, tmp_path, monkeypatch, capfd):
+    whole, run, counted = tmp_path / "whole", tmp_path / "run", tmp_path / "counted"
+    done = mpi.pellucid(2, "train", *TRAINING, "--run", whole)
+    assert done.returncode == 0, done.stderr
+
+    counted.mkdir()
+    faults = drawn(int(os.environ.get("PELLUCID_FAULTS", "231")))
+    monkeypatch.setenv("FAULT", faults)
+    monkeypatch.setenv("COUNTED", str(counted))
+    monkeypatch.setenv("OMP_WAIT_POLICY", "PASSIVE")
+    limits = Limits(start_s=100.0, stall_s=15.0, back_off_s=0.0, restarts=FAULTS, fruitless=FAULTS)
+    program = (sys.executable, str(HERE / "count_me.py"), "train")
+    job = Job(run, (*TRAINING, "--run", str(run)))
+    supervisor = Supervisor(job, 2, identified(mpi.mpiexec), limits, oversubscribe=True, program=program)
+    try:
+        status = supervisor.run()
+    finally:
+        left = processes_of(supervisor._launch)
+        kill(left)
+    out, err = capfd.readouterr()
+    assert status == 0, f"{faults}\n{out}\n{err}"
+    assert left == [] and err.count("was lost") == FAULTS, f"{faults}\n{err}"
+
+    assert list(read_metrics(run / "metrics.jsonl").steps.step) == list(range(1, STEPS + 1))
+    reached, expected = (load_checkpoint(folder / "checkpoint.safetensors")["params"] for folder in (run, whole))
+    for name, array in expected.items():
+        np.testing.assert_array_equal(reached[name], array, err_msg=name)
+    check_counts(counted, processes=2)
+
+
+def check_counts(folder, processes):
+    """Of the steps that the run consists of, each the last time it was made: every epoch has every image once."""
+    made = {}  # step -> attempt -> images of each rank
+    for rank in range(processes):
+        for line in (folder / str(rank)).read_text().splitlines():
+            attempt, step, *images = map(int, line.split())
+            made.setdefault(step, {}).setdefault(attempt, {})[rank] = images
+    assert sorted(made) == list(range(1, STEPS + 1))
+    assert any(len(attempts) > 1 for attempts in made.values()), "some steps were made again"
+    for epoch in range(STEPS // STEPS_AN_EPOCH):
+        seen = Counter()
+        for step in range(epoch * STEPS_AN_EPOCH + 1, (epoch + 1) * STEPS_AN_EPOCH + 1):
+            parts = made[step][max(made[step])]
+            assert sorted(parts) == list(range(processes)), f"step {step} was made by all"
+            for images in parts.values():
+                seen.update(images)
+        assert len(seen) == IMAGES and set(seen.values()) == {1}, f"epoch {epoch + 1}"
