@@ -120,14 +120,14 @@ class Crew:
         from pellucid.cli import status_of
 
         status = status_of(error)
+        if isinstance(error, EXPECTED):  # first of all: whoever aborts has no time left
+            self.progress.failed(status, str(error))
         if self.ranks is not None and not self.ranks.all_fail():
             if isinstance(error, EXPECTED) and not os.environ.get("PELLUCID_TRACEBACK"):
                 print(f"pellucid: rank {self.rank} of {self.size}: {error or repr(error)}", file=sys.stderr, flush=True)
             else:
                 traceback.print_exception(error)
             self.ranks.abort(status)
-        if isinstance(error, EXPECTED):
-            self.progress.failed(status, str(error))
         if self.rank > 0:
             return status
         raise error

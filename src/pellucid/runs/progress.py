@@ -104,6 +104,6 @@ def read_progress(path: str | os.PathLike[str], attempt: str) -> Told | None:
     try:
         content = json.loads(Path(path).read_bytes())
         told = Told(**content)
-    except (OSError, ValueError, TypeError):
+    except (OSError, ValueError, TypeError, RecursionError):
         return None
     return told if told.attempt == attempt and told.phase in PHASES else None
