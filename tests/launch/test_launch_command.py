@@ -30,7 +30,7 @@ def launched(tmp_path, monkeypatch):
 
     monkeypatch.setattr(module, "Supervisor", Recorded)
     monkeypatch.setattr(module.finding, "chosen", lambda given, environment: ("chosen", given))
-    monkeypatch.setattr(module, "_processors", lambda: 4)
+    monkeypatch.setattr(module, "processors", lambda: 4)
     monkeypatch.chdir(tmp_path)
     for name in (*module.SCHEDULERS, module.SLURM_TASKS):
         monkeypatch.delenv(name, raising=False)

@@ -29,6 +29,10 @@ USAGE_ERROR, FAILED, INTERRUPTED = 2, 1, 128
 """Exit statuses: bad input; a check or a training run that failed; plus the signal's number when a signal stopped
 it."""
 
+BAD_INPUT = (ValueError, TypeError, OSError, MemoryError)
+EXPECTED = (*BAD_INPUT, ArithmeticError)
+"""Errors that become a sentence; to try again would end in the same way."""
+
 app = App(
     name="pellucid",
     help="Convolutional networks you can see through, on NumPy arrays.",
@@ -59,7 +63,7 @@ def run(arguments: list[str]) -> int:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # whoever read our output has left
         return FAILED
-    except (KeyboardInterrupt, ArithmeticError, ValueError, TypeError, OSError, MemoryError) as error:
+    except (KeyboardInterrupt, *EXPECTED) as error:
         return _told(error, status_of(error))
 
 
@@ -69,7 +73,7 @@ def status_of(error: BaseException) -> int:
         return INTERRUPTED + getattr(error, "signum", 2)
     if isinstance(error, SystemExit) and isinstance(error.code, int):
         return error.code
-    return USAGE_ERROR if isinstance(error, ValueError | TypeError | OSError | MemoryError) else FAILED
+    return USAGE_ERROR if isinstance(error, BAD_INPUT) else FAILED
 
 
 def _told(error: BaseException, status: int) -> int:

@@ -9,16 +9,13 @@ import traceback
 from collections.abc import Callable
 from typing import Any
 
-from pellucid.cli import console
+from pellucid.cli import EXPECTED, console, status_of
 from pellucid.extras.mpi import MPIRanks, joined
+from pellucid.runs.folder import allowed_processors, processors
 from pellucid.runs.progress import ATTEMPT_VARIABLE, Progress
-from pellucid.runs.settings import processors
 from pellucid.runs.watched import end_when_stuck, end_with_parent
 from pellucid.training import Together
 from pellucid.training.together import Alone
-
-EXPECTED = (ValueError, TypeError, OSError, MemoryError, ArithmeticError)
-"""What `pellucid.cli.run` turns into a sentence: trying again would end in the same way."""
 
 
 class Crew:
@@ -93,7 +90,7 @@ class Crew:
         """Threads for this process: those processors that it may use, shared with the others that may use them."""
         if self.ranks is None:
             return processors()
-        allowed = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else list(range(processors()))
+        allowed = allowed_processors()
         own = f"{platform.node()} {' '.join(map(str, allowed))}"
         sharing = sum(_overlap(own, other) for other in self.ranks.gathered(own))
         return max(1, len(allowed) // sharing)
@@ -117,8 +114,6 @@ class Crew:
         return Together(self.ranks, synchronise, on_progress=self.progress.beat)
 
     def _ended_by(self, error: BaseException) -> int:
-        from pellucid.cli import status_of
-
         status = status_of(error)
         if isinstance(error, EXPECTED):  # first of all: whoever aborts has no time left
             self.progress.failed(status, str(error))

@@ -10,13 +10,13 @@ from typing import Any
 from cyclopts import CycloptsError
 
 from pellucid import check
+from pellucid.cli import USAGE_ERROR, app
 from pellucid.launch import finding
 from pellucid.launch.hosts import Agent, Host, hosts_from, hosts_of_file, total, with_places
 from pellucid.launch.job import Job
 from pellucid.launch.supervisor import Limits, Supervisor
-from pellucid.runs.folder import RunFolder
+from pellucid.runs.folder import RunFolder, processors
 
-USAGE_ERROR = 2
 SCHEDULERS = ("SLURM_JOB_ID", "PBS_JOBID", "LSB_JOBID", "PE_HOSTFILE", "COBALT_JOBID", "FLUX_URI")
 """Variables of an allocation, in which mpiexec learns the hosts by itself. PE_HOSTFILE is Grid Engine's."""
 SLURM_TASKS = "SLURM_NTASKS"
@@ -65,8 +65,6 @@ def _check_numbers(given: Mapping[str, Any]) -> None:
 
 def _train_options(command: Sequence[str]) -> dict[str, Any] | None:
     """What ``pellucid train`` would understand, so that a slip is said before anything is started; None for a slip."""
-    from pellucid.cli import app
-
     words = list(command)
     if words and words[0] != "train" and words[0] in app and not Path(words[0]).exists():
         raise ValueError(f"launch: {words[0]} cannot be launched; only train can")
@@ -100,13 +98,13 @@ def _hosts(given: Mapping[str, Any]) -> list[Host]:
 
 def _ranks(given: Mapping[str, Any], hosts: Sequence[Host], allocated: bool) -> int:
     """How many processes, and not more than is sensible."""
-    processors, ranks = _processors(), given["ranks"]
+    most, ranks = processors(), given["ranks"]
     if ranks is None:
-        ranks = total(hosts) if hosts else _allocated_ranks() if allocated else processors
-    elif not hosts and not allocated and ranks > processors and not given["oversubscribe"]:
+        ranks = total(hosts) if hosts else _allocated_ranks() if allocated else most
+    elif not hosts and not allocated and ranks > most and not given["oversubscribe"]:
         raise ValueError(
-            f"launch: -n is {ranks}, but this process may use {processors} processors; processes of MPI that wait take "
-            f"a whole one, so more are much slower. Give -n {processors}, name other --hosts, or add --oversubscribe"
+            f"launch: -n is {ranks}, but this process may use {most} processors; processes of MPI that wait take "
+            f"a whole one, so more are much slower. Give -n {most}, name other --hosts, or add --oversubscribe"
         )
     if ranks < given["min_ranks"]:
         raise ValueError(f"launch: --min-ranks is {given['min_ranks']}, but only {ranks} processes are to be started")
@@ -118,10 +116,6 @@ def _allocated_ranks() -> int:
     if not tasks.isdecimal() or int(tasks) < 1:
         raise ValueError("launch: the scheduler does not say how many processes there are to be; say it with -n")
     return int(tasks)
-
-
-def _processors() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _program(given: str | None) -> str | None:

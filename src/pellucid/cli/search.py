@@ -12,6 +12,7 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from pellucid import check, recipes
+from pellucid.cli import FAILED
 from pellucid.cli.console import progress_bar, say
 from pellucid.cli.train import opened_data
 from pellucid.data import Dataset
@@ -32,7 +33,6 @@ PARENT = Path("searches")
 LOOKED_AT = 64
 """Images that tell one data set from another, beside all labels."""
 SHOWN_DIFFERENCES = 4
-FAILED = 1
 
 
 @dataclass(frozen=True)

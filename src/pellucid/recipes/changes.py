@@ -66,3 +66,11 @@ def _forget(table: dict[str, Any], chooser: str) -> None:
     for table_of_rule in (table, *(group for group in groups if isinstance(group, dict) and "rule" not in group)):
         for key in settings & table_of_rule.keys():
             del table_of_rule[key]
+
+
+def flattened(table: Mapping[str, Any], above: str = "") -> dict[str, Any]:
+    """Nested tables as one, by dotted path."""
+    flat: dict[str, Any] = {}
+    for key, value in table.items():
+        flat |= flattened(value, f"{above}{key}.") if isinstance(value, Mapping) else {above + key: value}
+    return flat

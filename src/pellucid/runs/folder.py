@@ -199,6 +199,16 @@ def _surroundings(threads: int, processes: int) -> dict[str, Any]:
     }
 
 
+def allowed_processors() -> list[int]:
+    """The numbers of the processors that this process may use."""
+    return sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else list(range(os.cpu_count() or 1))
+
+
+def processors() -> int:
+    """How many processors this process may use."""
+    return len(allowed_processors())
+
+
 def processor_name() -> str:
     """The processor's model as its maker calls it, where the system tells."""
     try:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from pellucid import check, recipes
 from pellucid.recipes import Recipe
-from pellucid.runs.folder import START
+from pellucid.recipes.changes import flattened
+from pellucid.runs.folder import START, processors
 
 DEFAULT_RECIPE = "tutorial"
 FINE_TUNING = "finetune"
@@ -42,11 +42,6 @@ FREE_ON_RESUME = ("train.epochs",)
 """What may differ in the recipe when a run goes on; beside it threads, print_every and where a cache is."""
 
 LEAST = {"seed": 0, "threads": 1, "print_every": 1}
-
-
-def processors() -> int:
-    """How many processors this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 @dataclass(frozen=True)
@@ -113,7 +108,7 @@ class Settings:
         """The recorded settings with those given on the command line, of which only a few may differ."""
         values, called = _as_changes(given, changes)
         changed = self.recipe.with_changes(values, called)
-        before, after = _flat(self.recipe.resolved()), _flat(changed.resolved())
+        before, after = flattened(self.recipe.resolved()), flattened(changed.resolved())
         for path in before | after:
             if path not in FREE_ON_RESUME and before.get(path) != after.get(path):
                 self._refuse(path, before.get(path), after.get(path))
@@ -149,11 +144,3 @@ def _option(name: str) -> str:
 
 def _beside_the_recipe(given: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in given.items() if name not in SHORTHANDS}
-
-
-def _flat(table: Mapping[str, Any], above: str = "") -> dict[str, Any]:
-    """Nested tables as one, by dotted path."""
-    flat: dict[str, Any] = {}
-    for key, value in table.items():
-        flat |= _flat(value, f"{above}{key}.") if isinstance(value, dict) else {above + key: value}
-    return flat

@@ -24,7 +24,7 @@ from pellucid import __version__
 from pellucid.data import places
 from pellucid.data.locks import try_lock
 from pellucid.files import write_atomically
-from pellucid.search.space import flattened
+from pellucid.recipes.changes import flattened
 
 FORMAT = 1
 PATIENCE_S = 120.0

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from pellucid.recipes import Recipe
-from pellucid.recipes.changes import CHOOSERS
+from pellucid.recipes.changes import CHOOSERS, flattened
 from pellucid.search.entries import Entry, Range, Suggests
 
 MOST_COMBINATIONS = 500
@@ -208,11 +208,3 @@ class _Verdicts:
 
 def _chooses(key: str) -> bool:
     return key.split(".")[-1] in CHOOSERS
-
-
-def flattened(table: Mapping[str, Any], above: str = "") -> dict[str, Any]:
-    """Nested tables as one, by dotted key."""
-    flat: dict[str, Any] = {}
-    for key, value in table.items():
-        flat |= flattened(value, f"{above}{key}.") if isinstance(value, Mapping) else {above + key: value}
-    return flat
