@@ -32,9 +32,11 @@ def main():
     with Path(os.environ["FAKE_LOG"]).open("a") as log:
         log.write(json.dumps(words) + "\n")
     at = words.index("-n")
-    ranks = [started(rank, words[at + 1], words[at + 2 :]) for rank in range(int(words[at + 1]))]
+    ranks = []
     signal.signal(signal.SIGUSR1, lambda signum, frame: [rank.send_signal(signum) for rank in ranks])
     signal.signal(signal.SIGTERM, signal.SIG_IGN if "stubborn" in FAULTS else lambda *_: leave(ranks, 143))
+    for rank in range(int(words[at + 1])):
+        ranks.append(started(rank, words[at + 1], words[at + 2 :]))
     while any(rank.poll() is None for rank in ranks):
         if any((rank.poll() or 0) < 0 for rank in ranks):  # one was killed: no MPI goes on without it
             leave(ranks, 9)

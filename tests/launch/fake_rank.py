@@ -28,10 +28,10 @@ STEP_FILE = FOLDER / f"step-{ATTEMPT}"
 
 
 def main():
+    signal.signal(signal.SIGUSR1, asked_to_save)  # first of all: whoever sees this process may send it one
     given = {"words": WORDS, "ranks": RANKS, "pid": os.getpid(), "limits": os.environ["PELLUCID_LIMITS"]}
     replace(FOLDER / f"seen-{ATTEMPT}-{RANK}.json", json.dumps(given))
     fault = json.loads((FOLDER / "plan.json").read_text()).get(ATTEMPT, {})
-    signal.signal(signal.SIGUSR1, asked_to_save)
     return first(fault) if RANK == 0 else other(fault)
 
 

@@ -31,6 +31,7 @@ def supervised(tmp_path):
         begun.append(process)
         if wait_for:
             until((tmp_path / wait_for).exists, "the step to wait at")
+            until((tmp_path / "seen-1-1.json").exists, "the other process, ready for signals")
         return process
 
     yield begin
@@ -65,11 +66,12 @@ def test_the_first_signal_lets_the_run_save(supervised, tmp_path, signum):
 
 
 def test_a_run_that_does_not_listen_is_ended_after_a_while(supervised, tmp_path):
-    process = supervised(DEAF, LIMITS | {"stall_s": 2.0})
+    """The limit is on standing still, too: it must not be over before the signal is sent."""
+    process = supervised(DEAF, LIMITS | {"stall_s": 10.0})
     process.terminate()
     _, err = process.communicate(timeout=60)
     assert process.returncode == 143
-    assert "stopped at about step 7 of 20: it did not save within 2 s; go on with: " in err
+    assert "stopped at about step 7 of 20: it did not save within 10 s; go on with: " in err
     assert ranks_in(tmp_path) == []
 
 
