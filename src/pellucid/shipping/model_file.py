@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from pellucid import check, tensors
-from pellucid.data.places import as_path
+from pellucid.data.places import existing
 from pellucid.files import write_atomically
 from pellucid.models import Step
 from pellucid.models.description import Plan, built, described, planned, statistics_of
@@ -75,7 +75,11 @@ def load_model(path: str | os.PathLike[str], steps: Iterable[type[Step]] = ()) -
     OSError
         The file cannot be read.
     """
-    file = as_path("load", "path", path)
+    file = existing("load", "path", path)
+    if file.is_dir():
+        raise IsADirectoryError(
+            f"load: {str(file)!r} is a folder; give the model file itself; a run has its own in RUN/model.safetensors"
+        )
     own = list(steps)
     for step in own:
         if not (isinstance(step, type) and issubclass(step, Step)):
