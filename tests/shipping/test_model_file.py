@@ -220,7 +220,7 @@ def test_metadata_of_other_kinds(metadata, message):
 def test_what_is_no_file(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"load: path is '.*none', which does not exist \(looked from "):
         load_model(tmp_path / "none")
-    with pytest.raises(IsADirectoryError, match=r"load: .* is a folder; give the model file itself; a run has its own "):
+    with pytest.raises(IsADirectoryError, match=r"load: .* is a folder; give the model file itself; a run has "):
         load_model(tmp_path)
     with pytest.raises(TypeError, match="load: path is 3"):
         load_model(3)

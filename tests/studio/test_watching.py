@@ -1,5 +1,6 @@
 """What the server sees on disk and tells its pages, also of runs that are odd, or go."""
 
+import asyncio
 import json
 import os
 import shutil
@@ -7,6 +8,9 @@ import time
 
 import pytest
 from studio_served import PATIENCE_S
+
+from pellucid.studio.items import Library
+from pellucid.studio.watcher import Watcher
 
 
 def test_a_page_misses_no_step_while_others_ask(served, runs):
@@ -47,6 +51,31 @@ def test_metrics_that_grew_a_lot_are_asked_for_anew(served, runs):
     steps = served.ask("/api/runs/first/metrics").json["steps"]["step"]
     assert len(steps) <= 2000
     assert steps[-1] == 5999
+
+
+@pytest.mark.parametrize("was_watched", [False, True])
+def test_a_change_between_the_first_answer_and_the_first_look_is_told(runs, was_watched):
+    """A page that opens is told how things are; what changes before the watcher looks must not go unsaid."""
+
+    async def page():
+        watcher = Watcher(Library([], runs), None, lambda id, item: item)
+        if was_watched:
+            async with watcher.listening() as queue:
+                assert [item["id"] for item in (await queue.get())[1]["items"]] == ["first"]
+            shutil.move(runs / "first", runs.parent / "away")
+        first = await watcher.items()
+        async with watcher.listening() as queue:
+            if was_watched:
+                shutil.move(runs.parent / "away", runs / "first")
+            else:
+                shutil.rmtree(runs / "first")
+            async with asyncio.timeout(PATIENCE_S):
+                name, data = await queue.get()
+        await watcher.close()
+        assert name == "state"
+        assert [item["id"] for item in data["items"]] != [item["id"] for item in first]
+
+    asyncio.run(page())
 
 
 def test_a_run_deleted_under_its_feet(served, runs):

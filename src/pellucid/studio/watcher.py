@@ -44,7 +44,7 @@ class Watcher:
         self._told: dict[str, Mark] = {}
         self._listeners: set[asyncio.Queue[Event | None]] = set()
         self._task: asyncio.Task[None] | None = None
-        self._last: list[dict[str, Any]] = []
+        self._last: list[dict[str, Any]] | None = None
         self._looking = asyncio.Lock()
 
     @asynccontextmanager
@@ -59,6 +59,7 @@ class Watcher:
             self._told = {id: tail.mark() for id, tail in list(self._tails.items())}
             self._task = asyncio.create_task(self._watch())
         self._listeners.add(queue)
+        self._last = None  # all are told at the next look: the new one may know of something older or newer
         try:
             yield queue
         finally:
