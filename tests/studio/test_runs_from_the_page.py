@@ -169,8 +169,27 @@ def test_what_a_run_prints_without_end_does_not_stop_it():
         await training.reading
         return list(training.lines)
 
-    found = asyncio.run(lines())
-    assert found[0].startswith("xxx")
-    assert found[1] == "y"
-    assert found[2].endswith("end")
-    assert max(map(len, found)) <= 2000
+    assert asyncio.run(lines()) == ["x" * 2000, "y", ("end" * 1000)[:2000]]
+
+
+@pytest.mark.parametrize("size", [1, 700, 2**16])
+def test_of_a_long_line_the_beginning_is_kept_however_it_arrives(size):
+    class Pieces:
+        """A process whose output comes a few bytes at a time."""
+
+        def __init__(self, output):
+            self.stdout, self._left = self, output
+
+        async def read(self, most):
+            piece, self._left = self._left[: min(size, most)], self._left[min(size, most) :]
+            return piece
+
+        async def wait(self):
+            return 0
+
+    async def lines():
+        training = Training(Pieces(b"first " * 1000 + b"\n" + b"second\n" + b"last " * 1000))
+        await training.reading
+        return list(training.lines)
+
+    assert asyncio.run(lines()) == [("first " * 1000)[:2000].rstrip(), "second", ("last " * 1000)[:2000].rstrip()]

@@ -49,7 +49,7 @@ class Training:
             *whole, rest = (rest + piece).split(b"\n")
             for line in whole:
                 self._keep(line)
-            rest = rest[-MOST_LINE_BYTES:]  # whoever prints without end is read all the same: a full pipe stops a run
+            rest = rest[:MOST_LINE_BYTES]  # whoever prints without end is read all the same: a full pipe stops a run
         if rest:
             self._keep(rest)
         await self.process.wait()
