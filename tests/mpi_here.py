@@ -82,11 +82,12 @@ def _case(mpi):
     if importlib.util.find_spec("mpi4py") is None:
         missing = "mpi4py is not installed: pip install 'pellucid[mpi]'"
     elif not mpi.mpiexec.exists():
-        missing = f"there is no {mpi.name} here (`make test` installs it)"
-    return pytest.param(mpi, id=mpi.name, marks=pytest.mark.skipif(bool(missing), reason=missing))
+        missing = f"there is no {mpi.name} here (`make test-slow` installs it)"
+    marks = [pytest.mark.skipif(bool(missing), reason=missing)] + [pytest.mark.slow] * (mpi is not KNOWN[0])
+    return pytest.param(mpi, id=mpi.name, marks=marks)
 
 
 every_mpi = pytest.mark.parametrize("mpi", [_case(mpi) for mpi in KNOWN])
-"""A test with each MPI that is here."""
+"""A test with each MPI that is here; with the second one it is slow."""
 one_mpi = pytest.mark.parametrize("mpi", [_case(KNOWN[0])])
 """A test with MPICH alone."""

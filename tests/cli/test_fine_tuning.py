@@ -53,6 +53,7 @@ def start(tmp_path_factory):
     return path
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("recipe", [["--epochs", "2"], ["--model", "tutorial", "--set", "test.flip=true"]])
 def test_a_run_leaves_its_model(pellucid, recipe):
     train(pellucid, "digits", *recipe, "--run", "r")
@@ -66,6 +67,7 @@ def test_a_run_leaves_its_model(pellucid, recipe):
     assert str(pellucid.folder) not in json.dumps(dict(model.training))
 
 
+@pytest.mark.slow
 def test_save_makes_the_same_model_of_a_run(pellucid):
     train(pellucid, "digits", "--run", "r")
     right = package.load(pellucid.folder / "r/model.safetensors").scores(DIGITS.X_test.pixels)
@@ -106,6 +108,7 @@ def test_the_same_classes_keep_the_head(pellucid, start):
     assert np.abs(new.network.params["affine1.w"] - before.network.params["affine1.w"]).max() > 0.01
 
 
+@pytest.mark.slow
 def test_a_run_goes_on_without_the_file_that_it_started_from(pellucid, start):
     own = pellucid.folder / "own.safetensors"
     own.write_bytes(start.read_bytes())
@@ -119,6 +122,7 @@ def test_a_run_goes_on_without_the_file_that_it_started_from(pellucid, start):
     assert models[0].training["epochs"] == 2
 
 
+@pytest.mark.slow
 def test_the_runs_own_copy_of_its_model_file_must_be_there_and_the_same(pellucid, start):
     train(pellucid, "digits", "--from", start, "--epochs", "1", "--run", "r")
     record = json.loads((pellucid.folder / "r/run.json").read_text())
@@ -215,6 +219,7 @@ def test_what_cannot_be_started_from(pellucid, start, arguments, message):
     assert not (pellucid.folder / "runs").exists()
 
 
+@pytest.mark.slow
 def test_a_run_may_replace_the_run_that_it_starts_from(pellucid, start):
     train(pellucid, "digits", "--from", start, "--epochs", "1", "--run", "r")
     train(pellucid, "digits", "--from", "r/model.safetensors", "--epochs", "1", "--run", "r", "--overwrite")
@@ -229,6 +234,7 @@ def test_both_languages_show_the_same_code():
             assert (DOCS / link).exists(), f"{page.name}: {link}"
 
 
+@pytest.mark.slow
 def test_the_page_runs(tmp_path):
     environment = os.environ | {"PATH": f"{PROGRAM.parent}{os.pathsep}{os.environ['PATH']}", "PELLUCID_QUIET": "1"}
 

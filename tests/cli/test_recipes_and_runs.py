@@ -173,6 +173,7 @@ def test_pictures_are_kept_decoded_where_the_user_says(pellucid):
     pellucid("evaluate", "r")
 
 
+@pytest.mark.slow
 def test_evaluate_says_again_what_training_said(pellucid, small):
     pellucid("train", *small, "--run", "r", "--epochs", 2)
     folder = pellucid.folder / "r"

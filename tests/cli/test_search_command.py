@@ -103,6 +103,7 @@ def ended(folder):
     return sum(state != "RUNNING" for state in states(folder))
 
 
+@pytest.mark.slow
 def test_the_whole_way(pellucid, space):
     done = pellucid("search", "digits", "--space", space, "--trials", 6, "--epochs", 2, *QUICK)
     folder = pellucid.folder / "searches" / "digits-1"

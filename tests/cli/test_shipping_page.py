@@ -31,6 +31,7 @@ def test_links_lead_somewhere():
             assert (DOCS / link).exists(), f"{page.name}: {link}"
 
 
+@pytest.mark.slow
 def test_the_page_runs(tmp_path):
     pytest.importorskip("onnxruntime", reason="ONNX Runtime is not installed")
     digits = load_digits().X_test.pixels[..., 0]

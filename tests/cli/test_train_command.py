@@ -70,6 +70,7 @@ def test_the_default_run_folder_is_the_first_free_number(pellucid):
         assert f"run folder: runs/digits-{number}" in pellucid("train", "digits", *QUICK).stdout
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model", ["two-layer", "fully-connected"])
 def test_the_other_networks(pellucid, model):
     options = ("--hidden", 40, 30, "--normalization", "batchnorm", "--keep", 0.9) if model == "fully-connected" else ()
@@ -78,11 +79,13 @@ def test_the_other_networks(pellucid, model):
     assert (pellucid.folder / "r" / "weights.png").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rule", ["sgd", "sgd_momentum", "nesterov", "rmsprop", "adamw"])
 def test_the_other_rules(pellucid, rule):
     pellucid("train", "digits", "--rule", rule, "--learning-rate", 1e-4, "--schedule", "cosine", "--run", "r", *QUICK)
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_bits_and_another_does_not(pellucid):
     for run, seed in (("a", 1), ("b", 1), ("c", 2)):
         pellucid("train", "digits", "--seed", seed, "--run", run, *QUICK)
@@ -205,7 +208,7 @@ def uninterrupted(tmp_path_factory):
     return load_weights(folder / "r" / "checkpoint.safetensors", "last")[0]
 
 
-@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+@pytest.mark.parametrize("signum", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow), signal.SIGKILL])
 def test_a_stopped_run_goes_on_to_the_same_bits(pellucid, uninterrupted, signum):
     process = start(pellucid, *LONG, "--run", "r")
     for line in process.stdout:
@@ -226,6 +229,7 @@ def test_a_stopped_run_goes_on_to_the_same_bits(pellucid, uninterrupted, signum)
         np.testing.assert_array_equal(resumed[name], array, err_msg=name)
 
 
+@pytest.mark.slow
 def test_resuming_with_other_settings_is_refused(pellucid):
     pellucid("train", "digits", "--run", "r", *QUICK)
     done = pellucid("train", "digits", "--run", "r", "--resume", "--batch-size", 7, status=2)

@@ -68,6 +68,7 @@ def test_two_processes_leave_one_run(mpi, tmp_path):
     )
 
 
+@pytest.mark.slow
 @one_mpi
 @pytest.mark.parametrize("size", [2, 3])
 def test_dropout_and_augmentation_do_not_depend_on_the_rank(mpi, size, tmp_path):
@@ -120,6 +121,7 @@ main(["train", "digits", "--epochs", "2", "--run", sys.argv[1]])
 """
 
 
+@pytest.mark.slow
 @every_mpi
 @pytest.mark.parametrize(
     "what, said",
@@ -158,6 +160,7 @@ def test_processes_that_were_told_different_things_are_refused(mpi, tmp_path):
     assert done.returncode != 0 and "rank 1 has other weights than rank 0" in done.stderr
 
 
+@pytest.mark.slow
 @every_mpi
 def test_one_signal_to_mpiexec_saves_and_the_run_goes_on_with_other_processes(mpi, tmp_path):
     folder = tmp_path / "run"
@@ -177,6 +180,7 @@ def test_one_signal_to_mpiexec_saves_and_the_run_goes_on_with_other_processes(mp
     assert len(losses(folder)) == 540
 
 
+@pytest.mark.slow
 @one_mpi
 def test_more_processes_go_on_with_a_run_of_one(mpi, tmp_path):
     folder = tmp_path / "run"

@@ -30,6 +30,7 @@ def all_outcomes():
     return onnx_cases.outcomes()
 
 
+@pytest.mark.slow
 def test_every_case_passes_or_is_refused_as_the_page_says(all_outcomes):
     known, others = all_outcomes
     page = onnx_cases.PAGE.read_text(encoding="utf-8")

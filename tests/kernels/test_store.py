@@ -68,6 +68,7 @@ def test_the_message_can_be_silenced(tmp_path):
     assert run(tmp_path, PELLUCID_QUIET="1")[1] == ""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("damage", ["empty", "cut short", "rubbish", "a flipped bit", "a good sum over rubbish"])
 def test_a_damaged_file_is_compiled_anew_and_replaced(folder, damage):
     import hashlib
@@ -112,6 +113,7 @@ def test_another_numba_processor_or_width_makes_another_folder(monkeypatch, what
     assert store.stamp() != before
 
 
+@pytest.mark.slow
 def test_two_processes_at_once_do_each_other_no_harm(tmp_path):
     environment = os.environ | {FOLDER_SETTING: str(tmp_path)}
     both = [

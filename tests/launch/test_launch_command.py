@@ -201,6 +201,7 @@ def test_the_program_with_an_mpiexec_that_does_not_fit(tmp_path):
     assert "each is alone" in told.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="a process is found in /proc")
 def test_the_program_goes_on_when_its_training_is_killed(tmp_path):
     """For real, but for MPI: the second attempt goes on from a checkpoint."""

@@ -65,6 +65,7 @@ def test_the_first_signal_lets_the_run_save(supervised, tmp_path, signum):
     assert runs_in(tmp_path) == ["fake"]
 
 
+@pytest.mark.slow
 def test_a_run_that_does_not_listen_is_ended_after_a_while(supervised, tmp_path):
     """The limit is on standing still, too: it must not be over before the signal is sent."""
     process = supervised(DEAF, LIMITS | {"stall_s": 10.0})

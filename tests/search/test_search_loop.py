@@ -188,6 +188,7 @@ class Interrupting:
         yield bar
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.parametrize("step", [1, 3, 6])
 def test_a_signal_ends_the_search_in_order_and_it_goes_on(tmp_path, number, step):

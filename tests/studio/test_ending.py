@@ -17,6 +17,7 @@ from pellucid.runs.folder import RunFolder
 from pellucid.training.checkpoint import load_checkpoint
 
 
+@pytest.mark.slow
 def test_a_closed_stream_ends_its_work(served):
     """The worker of long jobs is ended with the job; the next job gets a new one."""
     events = served.events("/api/items/first/strongest?layer=conv1")
@@ -26,6 +27,7 @@ def test_a_closed_stream_ends_its_work(served):
     assert served.ask("/api/items/first/network").status == 200
 
 
+@pytest.mark.slow
 def test_a_job_that_hangs_is_ended_with_its_stream(served):
     """A worker that is stopped by a signal never answers; closing the page ends it all the same."""
     list(served.events("/api/items/first/mistakes"))
@@ -77,6 +79,7 @@ def program(runs, tmp_path):
         process.wait()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("signals", [[signal.SIGINT], [signal.SIGINT] * 3, [signal.SIGHUP]], ids=str)
 def test_nothing_is_left_when_the_studio_ends(runs, program, signals):
     """Stopped by Ctrl-C, once or more, or by its terminal: its run saves, its workers go, however many pages look."""

@@ -71,6 +71,7 @@ def test_a_run_that_is_there_is_not_replaced(served, runs):
     assert (runs / "first" / "run.json").read_bytes() == before
 
 
+@pytest.mark.slow
 def test_names_are_given_in_turn(served):
     assert served.post("/api/runs", SMALL | {"epochs": 1}).json["id"] == "digits-1"
     assert served.post("/api/runs", SMALL | {"epochs": 1}).json["id"] == "digits-2"

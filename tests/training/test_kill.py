@@ -25,6 +25,7 @@ def generation_in(path):
     return loaded["generation"]
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(300)
 def test_killed_at_random_moments_of_forty_runs(tmp_path):
     path = tmp_path / "c.safetensors"
