@@ -98,6 +98,7 @@ def test_a_new_head_and_frozen_filters(pellucid, start):
     assert "digit 7" in evaluated
 
 
+@pytest.mark.slow
 def test_the_same_classes_keep_the_head(pellucid, start):
     train(pellucid, "digits", "--from", start, "--epochs", "1", "--learning-rate", "1e-12", "--run", "r")
     before, after = package.load(start), package.load(pellucid.folder / "r/model.safetensors")

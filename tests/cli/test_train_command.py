@@ -65,6 +65,7 @@ def test_the_main_job(pellucid):
     assert len(metrics.steps.step) == result["iterations"]
 
 
+@pytest.mark.slow
 def test_the_default_run_folder_is_the_first_free_number(pellucid):
     for number in (1, 2):
         assert f"run folder: runs/digits-{number}" in pellucid("train", "digits", *QUICK).stdout
@@ -208,7 +209,10 @@ def uninterrupted(tmp_path_factory):
     return load_weights(folder / "r" / "checkpoint.safetensors", "last")[0]
 
 
-@pytest.mark.parametrize("signum", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow), signal.SIGKILL])
+@pytest.mark.parametrize(
+    "signum",
+    [signal.SIGINT, *(pytest.param(each, marks=pytest.mark.slow) for each in (signal.SIGTERM, signal.SIGKILL))],
+)
 def test_a_stopped_run_goes_on_to_the_same_bits(pellucid, uninterrupted, signum):
     process = start(pellucid, *LONG, "--run", "r")
     for line in process.stdout:

@@ -50,7 +50,7 @@ def test_a_killed_rank_costs_an_attempt_whatever_mpiexec_makes_of_it(fake, capfd
 
 
 @pytest.mark.parametrize("do", ["stop", "hang", "crash"])
-@pytest.mark.parametrize("rank, faults", [(0, ""), (1, "stubborn")])
+@pytest.mark.parametrize("rank, faults", [(0, ""), pytest.param(1, "stubborn", marks=pytest.mark.slow)])
 def test_what_hangs_is_ended_and_tried_again(fake, capfd, do, rank, faults):
     launched = fake({1: {"do": do, "at": 12, "rank": rank}}, limits=IMPATIENT, faults=faults)
     assert launched.supervisor.run() == 0

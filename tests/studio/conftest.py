@@ -33,9 +33,9 @@ def runs(trained, tmp_path):
     return tmp_path / "runs"
 
 
-@pytest.fixture
-def serve():
-    """serve(paths=..., runs=..., token=...) -> Served"""
+@contextlib.contextmanager
+def serving():
+    """Gives start(paths=..., runs=..., token=...) -> Served; what was started ends with the block."""
     with contextlib.ExitStack() as stack:
 
         def start(**settings):
@@ -57,5 +57,22 @@ def serve():
 
 
 @pytest.fixture
+def serve():
+    """serve(paths=..., runs=..., token=...) -> Served"""
+    with serving() as start:
+        yield start
+
+
+@pytest.fixture
 def served(serve, runs):
     return serve(runs=runs)
+
+
+@pytest.fixture(scope="module")
+def lasting(trained, tmp_path_factory):
+    """One studio for many requests, none of which may change anything."""
+    runs = tmp_path_factory.mktemp("lasting") / "runs"
+    shutil.copytree(trained, runs)
+    with serving() as start:
+        yield start(runs=runs)
+    assert [path.name for path in runs.iterdir()] == ["first"]

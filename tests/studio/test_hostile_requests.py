@@ -52,13 +52,13 @@ UPLOADS = {
 
 
 @pytest.mark.parametrize("name", UPLOADS)
-def test_what_is_no_picture_is_a_sentence(served, name, caplog):
+def test_what_is_no_picture_is_a_sentence(lasting, name, caplog):
     with caplog.at_level(logging.WARNING, "pellucid.studio"):
-        answer = served.post(LOOK, UPLOADS[name])
+        answer = lasting.post(LOOK, UPLOADS[name])
     assert answer.status == 422
     assert answer.json["error"]
     assert any(LOOK in record.getMessage() for record in caplog.records)
-    assert served.post(LOOK, png()).status == 200
+    assert lasting.post(LOOK, png()).status == 200
 
 
 def test_an_empty_upload(served):
@@ -114,8 +114,8 @@ def test_a_body_that_never_ends_is_given_up(served, monkeypatch):
 
 @pytest.mark.parametrize("path", ["/api/runs", "/api/runs/first/resume", "/api/walk"])
 @pytest.mark.parametrize("body", [b"{", b"\xff", b"[" * 60_000, b"null", b"3", b"[]", b'"x"'])
-def test_what_is_no_request(served, path, body):
-    answer = served.post(path, body)
+def test_what_is_no_request(lasting, path, body):
+    answer = lasting.post(path, body)
     assert answer.status == 400
     assert "JSON" in answer.json["error"]
 
@@ -141,8 +141,8 @@ PATHS = [
 
 
 @pytest.mark.parametrize("path", PATHS)
-def test_paths_lead_nowhere(served, path):
-    answer = served.ask(path)
+def test_paths_lead_nowhere(lasting, path):
+    answer = lasting.ask(path)
     assert answer.status in (400, 404)
     assert answer.json["error"]
     assert b"root:" not in answer.body and b"import " not in answer.body
@@ -164,8 +164,8 @@ def test_paths_lead_nowhere(served, path):
         ("/api/items/first/mistakes/cell?label=1", "predicted is None"),
     ],
 )
-def test_questions_that_make_no_sense(served, path, said):
-    answer = served.ask(path)
+def test_questions_that_make_no_sense(lasting, path, said):
+    answer = lasting.ask(path)
     assert answer.status in (400, 422)
     assert said in answer.json["error"]
 

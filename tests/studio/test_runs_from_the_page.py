@@ -107,11 +107,11 @@ def test_names_are_given_in_turn(served):
         (SMALL | {"name": "\U00020000" * 64}, "give letters"),
     ],
 )
-def test_what_makes_no_sense_is_refused_with_a_sentence(served, runs, asked, said):
-    answer = served.post("/api/runs", asked)
+def test_what_makes_no_sense_is_refused_with_a_sentence(lasting, asked, said):
+    answer = lasting.post("/api/runs", asked)
     assert answer.status in (400, 422)
     assert said in answer.json["error"]
-    assert [path.name for path in runs.iterdir()] == ["first"]
+    assert [path.name for path in lasting.studio.library.runs.iterdir()] == ["first"]
 
 
 def test_a_run_that_fails_says_why(served):
