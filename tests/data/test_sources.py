@@ -36,6 +36,20 @@ def test_the_digits_are_the_bundled_ones_as_bytes():
     assert mine == sorted(zip(labels, images.astype(int).tolist(), strict=True))
 
 
+def test_the_digits_are_the_same_where_their_file_is_elsewhere(monkeypatch):
+    here = load_digits()
+    monkeypatch.setattr("pellucid.data.digits.FILE", "not/there.csv")
+    there = load_digits()
+    assert np.array_equal(here.X_train.pixels, there.X_train.pixels)
+    assert np.array_equal(here.y_test, there.y_test)
+    assert here.y_test.dtype == there.y_test.dtype == np.int64
+
+
+def test_the_digits_are_there_without_importing_scikit_learn():
+    code = "import sys; from pellucid.data import load_digits; load_digits(); print('sklearn' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "False\n"
+
+
 def test_the_digits_are_split_the_same_every_time():
     data = load_digits()
     assert data.y_train[:12].tolist() == [4, 5, 1, 4, 1, 3, 7, 1, 8, 1, 1, 1]

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
+from pathlib import Path
+
 import numpy as np
 
 from pellucid.data import catalogue
@@ -9,6 +12,8 @@ from pellucid.data.byte_images import ByteImages
 from pellucid.data.dataset import Dataset, fixed_order
 
 NUM_TEST = 297
+FILE = "datasets/data/digits.csv.gz"
+"""Inside of scikit-learn: a row for each digit, 64 values and the label."""
 
 
 def load_digits() -> Dataset:
@@ -16,12 +21,23 @@ def load_digits() -> Dataset:
 
     scikit-learn's values go from 0 to 16; value v becomes the byte round(v * 255 / 16), halves to the even number.
     """
-    from sklearn.datasets import load_digits as bundled_digits
-
-    images, labels = bundled_digits(return_X_y=True)
+    images, labels = _bundled()
     pixels = np.rint(images * (255 / 16)).astype(np.uint8).reshape(-1, 8, 8, 1)
     order = fixed_order(len(pixels))
     train, test = order[:-NUM_TEST], order[-NUM_TEST:]
     y = labels.astype(np.int64)
     classes = catalogue.DIGITS.classes
     return Dataset("digits", classes, ByteImages(pixels[train]), y[train], ByteImages(pixels[test]), y[test])
+
+
+def _bundled() -> tuple[np.ndarray, np.ndarray]:
+    """The values and labels, out of the file itself: to import scikit-learn takes longer than to train on them."""
+    package = find_spec("sklearn")
+    file = None if package is None or package.origin is None else Path(package.origin).parent / FILE
+    if file is not None and file.is_file():
+        rows = np.loadtxt(file, delimiter=",")
+        return rows[:, :-1], rows[:, -1]
+    from sklearn.datasets import load_digits as bundled_digits
+
+    images, labels = bundled_digits(return_X_y=True)
+    return images, labels
