@@ -5,8 +5,8 @@
     ranks = mpi.joined()                     # None for a process that is alone
     solver = Solver(model, data, reduce_gradients=Together(ranks), ...)
 
-An exception in one process leaves the others waiting for ever, so whoever uses this calls `MPIRanks.leave` with what
-went wrong.
+An exception in one process leaves the others waiting for ever, so whoever uses this calls `MPIRanks.abort` when
+something went wrong.
 """
 
 from __future__ import annotations
