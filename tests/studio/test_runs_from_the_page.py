@@ -143,6 +143,19 @@ def test_a_second_stop_does_not_keep_it_from_saving(served, runs):
     assert "second signal" not in log
 
 
+def test_a_studio_that_ignores_ctrl_c_stops_its_runs_all_the_same(served):
+    """A shell has what it starts in the background ignore Ctrl-C, and whatever that starts inherits it."""
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        served.post("/api/runs", LONG | {"name": "behind"})
+    finally:
+        signal.signal(signal.SIGINT, before)
+    served.until("behind", lambda item: item["has_model"])
+    served.post("/api/runs/behind/stop")
+    assert served.until("behind", lambda item: item["state"] == "stopped")["error"] is None
+    assert "go on with" in served.ask("/api/runs/behind").json["log"]
+
+
 def test_a_run_that_was_killed_says_so(served):
     served.post("/api/runs", LONG | {"name": "killed"})
     served.until("killed", lambda item: item["has_model"])

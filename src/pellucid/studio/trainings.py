@@ -28,7 +28,8 @@ MOST_NAME_BYTES = 200
 """File systems take 255."""
 MOST_NUMBER = 2**31
 UNTIL_STARTED_S, UNTIL_STOPPED_S = 60.0, 60.0
-STOPPED_BY_SIGNAL = (130, -2)
+STOPPED_BY_SIGNAL = (143, -15, 130, -2)
+"""SIGTERM and SIGINT, after saving and before there was anything to save."""
 FIELDS = {"data": str, "recipe": str, "name": str, "epochs": int, "batch_size": int, "seed": int, "set": list}
 KINDS = {str: "text", int: "a whole number", list: "a list"}
 
@@ -77,7 +78,7 @@ class Training:
         if self.is_running and not self.stopping:
             self.stopping = True
             with contextlib.suppress(ProcessLookupError):
-                self.process.send_signal(signal.SIGINT)
+                self.process.send_signal(signal.SIGTERM)  # SIGINT is ignored where the studio is in the background
 
 
 class Trainings:
