@@ -255,7 +255,7 @@ def test_a_copy_of_the_data_elsewhere_is_the_same_data_and_others_are_not(pelluc
 def test_all_trials_fail_alike(pellucid, space):
     arguments = ("--space", space, "--trials", 30, *QUICK, "--memory", 1e-6, "--out", "s")
     done = pellucid("search", "digits", *arguments, status=2, installed=True)
-    assert "the first 5 trials all failed alike: train: a batch of 50 images needs about" in done.stderr
+    assert "the first 5 trials all failed alike: recipe: a batch of 50 images needs about" in done.stderr
     assert done.stderr.count("\n") == 1 and states(pellucid.folder / "s") == ["FAIL"] * 5
 
 

@@ -104,7 +104,7 @@ def check_memory(needed: MemoryNeeded, available: float | None) -> None:
     fits = needed.largest_batch(available)
     advice = f"take batches of {fits} or fewer" if fits else "take a smaller network"
     raise MemoryError(
-        f"train: a batch of {needed.batch_size} images needs about {needed.total / 1e9:.2f} GB "
+        f"recipe: a batch of {needed.batch_size} images needs about {needed.total / 1e9:.2f} GB "
         f"({needed.an_image / 1e6:.2f} MB an image, {(needed.parameters + FIXED) / 1e9:.2f} GB for the parameters), "
         f"and {available / 1e9:.2f} GB are available; {advice}"
     )

@@ -133,7 +133,7 @@ def _as_changes(given: Mapping[str, Any], changes: Sequence[str]) -> tuple[dict[
         path, value = recipes.parsed(change)
         if path in values:
             first = called.get(path, "another --set")
-            raise ValueError(f"train: {path} is given twice, by --set and by {first}; give it once")
+            raise ValueError(f"recipe: {path} is given twice, by --set and by {first}; give it once")
         values[path] = value
     return {path: list(value) if isinstance(value, tuple) else value for path, value in values.items()}, called
 
