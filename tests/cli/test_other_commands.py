@@ -33,6 +33,7 @@ def test_unknown_command(pellucid):
     assert "train" in done.stderr + done.stdout
 
 
+@pytest.mark.slow
 def test_check_passes_every_row(pellucid):
     done = pellucid("check")
     lines = done.stdout.splitlines()

@@ -61,19 +61,19 @@ def test_what_is_no_picture_is_a_sentence(lasting, name, caplog):
     assert lasting.post(LOOK, png()).status == 200
 
 
-def test_an_empty_upload(served):
-    assert served.post(LOOK, b"").status == 400
+def test_an_empty_upload(lasting):
+    assert lasting.post(LOOK, b"").status == 400
 
 
-def test_too_many_bytes_are_not_taken(served):
-    answer = served.post(LOOK, bytes(21 * 2**20))
+def test_too_many_bytes_are_not_taken(lasting):
+    answer = lasting.post(LOOK, bytes(21 * 2**20))
     assert answer.status == 413
     assert "20,971,520" in answer.json["error"]
-    assert served.post("/api/runs", b'{"data": "' + b"x" * 70_000 + b'"}').status == 413
+    assert lasting.post("/api/runs", b'{"data": "' + b"x" * 70_000 + b'"}').status == 413
 
 
-def test_a_length_that_is_too_much_is_refused_before_it_is_sent(served):
-    connection = http.client.HTTPConnection("127.0.0.1", served.port, timeout=PATIENCE_S)
+def test_a_length_that_is_too_much_is_refused_before_it_is_sent(lasting):
+    connection = http.client.HTTPConnection("127.0.0.1", lasting.port, timeout=PATIENCE_S)
     connection.putrequest("POST", LOOK)
     connection.putheader("X-Pellucid", "page")
     connection.putheader("Content-Length", str(10**12))
@@ -82,27 +82,27 @@ def test_a_length_that_is_too_much_is_refused_before_it_is_sent(served):
     connection.close()
 
 
-def test_too_many_bytes_of_no_announced_length(served):
-    connection = http.client.HTTPConnection("127.0.0.1", served.port, timeout=PATIENCE_S)
+def test_too_many_bytes_of_no_announced_length(lasting):
+    connection = http.client.HTTPConnection("127.0.0.1", lasting.port, timeout=PATIENCE_S)
     pieces = (bytes(2**20) for _ in range(21))
     connection.request("POST", LOOK, pieces, {"X-Pellucid": "page"}, encode_chunked=True)
     assert connection.getresponse().status == 413
     connection.close()
 
 
-def test_a_length_that_lies(served):
+def test_a_length_that_lies(lasting):
     """Less than was announced, and then silence: the other requests are answered meanwhile."""
-    with socket.create_connection(("127.0.0.1", served.port)) as slow:
+    with socket.create_connection(("127.0.0.1", lasting.port)) as slow:
         head = f"POST {LOOK} HTTP/1.1\r\nHost: 127.0.0.1\r\nX-Pellucid: page\r\nContent-Length: 1000\r\n\r\nabc"
         slow.sendall(head.encode())
         began = time.monotonic()
-        assert served.ask("/api/state").status == 200
+        assert lasting.ask("/api/state").status == 200
         assert time.monotonic() - began < PATIENCE_S / 2
 
 
-def test_a_body_that_never_ends_is_given_up(served, monkeypatch):
+def test_a_body_that_never_ends_is_given_up(lasting, monkeypatch):
     monkeypatch.setattr("pellucid.studio.answers.UPLOAD_S", 0.3)
-    connection = http.client.HTTPConnection("127.0.0.1", served.port, timeout=PATIENCE_S)
+    connection = http.client.HTTPConnection("127.0.0.1", lasting.port, timeout=PATIENCE_S)
     connection.putrequest("POST", LOOK)
     connection.putheader("X-Pellucid", "page")
     connection.putheader("Content-Length", "100")
@@ -170,16 +170,16 @@ def test_questions_that_make_no_sense(lasting, path, said):
     assert said in answer.json["error"]
 
 
-def test_jobs_that_make_no_sense(served):
+def test_jobs_that_make_no_sense(lasting):
     for path in ("strongest?layer=affine1", "strongest?layer=none", "mistakes?part=train"):
-        (last,) = list(served.events(f"/api/items/first/{path}"))
+        (last,) = list(lasting.events(f"/api/items/first/{path}"))
         assert last[0] == "failed"
         assert last[1]["error"]
 
 
-def test_another_class_is_asked_for(served):
-    assert "no class 'cat'" in served.post(f"{LOOK}?index=0&target=cat").json["error"]
-    assert served.post(f"{LOOK}?index=100000").status == 422
+def test_another_class_is_asked_for(lasting):
+    assert "no class 'cat'" in lasting.post(f"{LOOK}?index=0&target=cat").json["error"]
+    assert lasting.post(f"{LOOK}?index=100000").status == 422
 
 
 @pytest.mark.parametrize("content", [b"", b"hello", bytes(1000), (1 << 60).to_bytes(8, "little") + b"{}"])
@@ -194,63 +194,63 @@ def test_a_model_file_that_is_no_model(serve, tmp_path, content):
 
 
 @pytest.mark.parametrize("host", ["evil.example", "127.0.0.1.evil.example", "", "[", "127.0.0.1@evil.example"])
-def test_another_name_for_this_machine_is_refused(served, host):
-    answer = served.ask("/api/state", headers={"Host": host})
+def test_another_name_for_this_machine_is_refused(lasting, host):
+    answer = lasting.ask("/api/state", headers={"Host": host})
     assert answer.status == 403
     assert "answers to 127.0.0.1" in answer.json["error"]
 
 
 @pytest.mark.parametrize("origin", ["http://evil.example", "null", "http://127.0.0.1:1", "http://[", ""])
-def test_a_page_of_another_site_is_refused(served, origin):
-    assert served.ask("/api/state", headers={"Origin": origin}).status == 403
-    assert served.post("/api/runs", {}, headers={"Origin": origin}).status == 403
+def test_a_page_of_another_site_is_refused(lasting, origin):
+    assert lasting.ask("/api/state", headers={"Origin": origin}).status == 403
+    assert lasting.post("/api/runs", {}, headers={"Origin": origin}).status == 403
 
 
 @pytest.mark.parametrize("site", ["cross-site", "same-site"])
-def test_what_another_site_embeds_is_refused(served, site):
+def test_what_another_site_embeds_is_refused(lasting, site):
     """A picture in a page of another site sends no Origin, but the browser says where it stands."""
     said = {"Sec-Fetch-Site": site, "Sec-Fetch-Mode": "no-cors"}
     for path in ("/api/state", "/api/items/first/strongest?layer=conv1", "/static/app.js", "/"):
-        assert served.ask(path, headers=said).status == 403
-    assert served.ask("/", headers=said | {"Sec-Fetch-Mode": "navigate"}).status == 200  # a link to the page
-    assert served.ask("/api/state", headers=said | {"Sec-Fetch-Mode": "navigate"}).status == 403
+        assert lasting.ask(path, headers=said).status == 403
+    assert lasting.ask("/", headers=said | {"Sec-Fetch-Mode": "navigate"}).status == 200  # a link to the page
+    assert lasting.ask("/api/state", headers=said | {"Sec-Fetch-Mode": "navigate"}).status == 403
 
 
-def test_an_address_that_is_asked_in_another_way(served):
-    answer = served.ask("/api/state", "DELETE", headers={"X-Pellucid": "page"})
+def test_an_address_that_is_asked_in_another_way(lasting):
+    answer = lasting.ask("/api/state", "DELETE", headers={"X-Pellucid": "page"})
     assert answer.status == 405
     assert "GET" in answer.headers["allow"]
     assert "DELETE" in answer.json["error"]
 
 
-def test_its_own_page_is_let_in(served):
-    assert served.ask("/api/state", headers={"Origin": f"http://127.0.0.1:{served.port}"}).status == 200
+def test_its_own_page_is_let_in(lasting):
+    assert lasting.ask("/api/state", headers={"Origin": f"http://127.0.0.1:{lasting.port}"}).status == 200
 
 
-def test_a_request_without_the_pages_header_changes_nothing(served):
-    answer = served.ask("/api/runs", "POST", b"{}")
+def test_a_request_without_the_pages_header_changes_nothing(lasting):
+    answer = lasting.ask("/api/runs", "POST", b"{}")
     assert answer.status != 403  # the helper sends it
-    connection = http.client.HTTPConnection("127.0.0.1", served.port, timeout=PATIENCE_S)
+    connection = http.client.HTTPConnection("127.0.0.1", lasting.port, timeout=PATIENCE_S)
     connection.request("POST", "/api/runs", b"{}")
     assert connection.getresponse().status == 403
     connection.close()
 
 
-def test_what_is_sent_along_with_every_answer(served):
+def test_what_is_sent_along_with_every_answer(lasting):
     for path in ("/", "/api/state", "/static/app.js", "/nothing"):
-        headers = served.ask(path).headers
+        headers = lasting.ask(path).headers
         assert "default-src 'self'" in headers["content-security-policy"]
         assert headers["x-content-type-options"] == "nosniff"
         assert "server" not in headers
 
 
-def test_the_pages_files(served):
-    assert served.ask("/").headers["content-type"].startswith("text/html")
-    answer = served.ask("/static/app.js")
+def test_the_pages_files(lasting):
+    assert lasting.ask("/").headers["content-type"].startswith("text/html")
+    answer = lasting.ask("/static/app.js")
     assert answer.headers["content-type"].startswith("text/javascript")
-    again = served.ask("/static/app.js", headers={"If-None-Match": answer.headers["etag"]})
+    again = lasting.ask("/static/app.js", headers={"If-None-Match": answer.headers["etag"]})
     assert (again.status, again.body) == (304, b"")
-    charts = served.ask("/static/plotly.min.js", headers={"Accept-Encoding": "gzip"})
+    charts = lasting.ask("/static/plotly.min.js", headers={"Accept-Encoding": "gzip"})
     assert charts.headers["content-encoding"] == "gzip"
     assert len(charts.body) < 2_000_000
 
@@ -272,21 +272,21 @@ def test_with_a_token_nobody_else_is_answered(serve, runs):
     assert served.ask("/api/state", headers={"Cookie": cookie.split(";")[0], "Host": "10.0.0.7:8765"}).status == 200
 
 
-def test_what_is_logged_does_not_steer_a_terminal(served, caplog):
+def test_what_is_logged_does_not_steer_a_terminal(lasting, caplog):
     with caplog.at_level(logging.WARNING, "pellucid.studio"):
-        served.ask("/api/items/%1b%5b2J%0aforged/network")
+        lasting.ask("/api/items/%1b%5b2J%0aforged/network")
     text = "".join(record.getMessage() for record in caplog.records)
     assert "forged" in text
     assert "\x1b" not in text and "\n" not in text
 
 
-def test_a_worker_may_not_take_all_the_memory(served):
+def test_a_worker_may_not_take_all_the_memory(lasting):
     """The limit is one of address space; it is the worker's alone."""
-    served.ask("/api/items/first/network")
-    limits = Path(f"/proc/{served.studio.quick._process.pid}/limits").read_text()
+    lasting.ask("/api/items/first/network")
+    limits = Path(f"/proc/{lasting.studio.quick._process.pid}/limits").read_text()
     line = next(line for line in limits.splitlines() if line.startswith("Max address space"))
     assert int(line.split()[3]) < 10 * 2**30
-    assert os.getpid() != served.studio.quick._process.pid
+    assert os.getpid() != lasting.studio.quick._process.pid
 
 
 def test_the_server_loads_no_kernel():

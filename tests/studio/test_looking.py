@@ -34,8 +34,8 @@ def digits():
     return load_digits()
 
 
-def test_what_there_is(served, runs):
-    state = served.ask("/api/state").json
+def test_what_there_is(lasting, runs):
+    state = lasting.ask("/api/state").json
     (item,) = state["items"]
     result = json.loads((runs / "first" / "result.json").read_text())
     assert (item["id"], item["kind"], item["state"], item["has_model"]) == ("first", "run", "finished", True)
@@ -45,11 +45,11 @@ def test_what_there_is(served, runs):
     assert next(row for row in state["datasets"] if row["name"] == "digits")["here"]
 
 
-def test_a_run_and_its_metrics(served, runs):
-    told = served.ask("/api/runs/first").json
+def test_a_run_and_its_metrics(lasting, runs):
+    told = lasting.ask("/api/runs/first").json
     assert "epochs = 5" in told["recipe_toml"]
     assert told["recipe"] == json.loads((runs / "first" / "run.json").read_text())["recipe"]
-    metrics = served.ask("/api/runs/first/metrics").json
+    metrics = lasting.ask("/api/runs/first/metrics").json
     lines = [json.loads(line) for line in (runs / "first" / "metrics.jsonl").read_text().splitlines()]
     steps = [line for line in lines if line["kind"] == "step"]
     assert metrics["steps"]["loss"] == [line["loss"] for line in steps]
@@ -58,8 +58,8 @@ def test_a_run_and_its_metrics(served, runs):
     assert metrics["steps_per_epoch"] * 5 == len(steps)
 
 
-def test_the_network(served, model):
-    told = served.ask(f"{ITEM}/network").json
+def test_the_network(lasting, model):
+    told = lasting.ask(f"{ITEM}/network").json
     assert told["classes"] == list(model.classes)
     assert told["input"] == list(model.network.input_shape)
     assert [layer["name"] for layer in told["layers"]] == [prefix + p.name for _, prefix, p in model.network.places()]
@@ -67,51 +67,51 @@ def test_the_network(served, model):
     assert sum(layer["parameters"] for layer in told["layers"]) == model.network.summary().parameters
 
 
-def test_the_film(served):
-    film = served.ask(f"{ITEM}/film").json
+def test_the_film(lasting):
+    film = lasting.ask(f"{ITEM}/film").json
     assert film["frames"][0]["step"] == 0
     assert film["filters"] == 8
-    first = picture(served.ask(f"{ITEM}/film/0.png"))
-    last = picture(served.ask(f"{ITEM}/film/{len(film['frames']) - 1}.png"))
+    first = picture(lasting.ask(f"{ITEM}/film/0.png"))
+    last = picture(lasting.ask(f"{ITEM}/film/{len(film['frames']) - 1}.png"))
     height, width = film["cell"]
     assert first.shape[:2] == (film["rows"] * (height + 1) - 1, film["columns"] * (width + 1) - 1)
     assert (first != last).any()
 
 
-def test_a_filter(served, model):
-    shown = picture(served.ask(f"{ITEM}/filter.png?layer=conv1&filter=2"))
+def test_a_filter(lasting, model):
+    shown = picture(lasting.ask(f"{ITEM}/filter.png?layer=conv1&filter=2"))
     w = model.network.params["conv1.w"][2]
     np.testing.assert_array_equal(shown, filter_picture(w))
 
 
-def test_test_images(served, digits):
-    told = served.ask(f"{ITEM}/images?start=5&count=7").json
+def test_test_images(lasting, digits):
+    told = lasting.ask(f"{ITEM}/images?start=5&count=7").json
     assert told["total"] == len(digits.y_test)
     assert [each["index"] for each in told["images"]] == list(range(5, 12))
     assert [each["label"] for each in told["images"]] == [digits.classes[k] for k in digits.y_test[5:12]]
-    threes = served.ask(f"{ITEM}/images?label=3&count=400").json
+    threes = lasting.ask(f"{ITEM}/images?label=3&count=400").json
     assert threes["total"] == (digits.y_test == 3).sum() == len(threes["images"])
 
 
-def test_a_sheet_has_the_images_side_by_side(served, digits):
-    sheet = picture(served.ask(f"{ITEM}/sheet.png?indices=4,0,9"))
+def test_a_sheet_has_the_images_side_by_side(lasting, digits):
+    sheet = picture(lasting.ask(f"{ITEM}/sheet.png?indices=4,0,9"))
     pixels = digits.X_test.pixels[[4, 0, 9], :, :, 0]
     np.testing.assert_array_equal(sheet, np.concatenate(list(pixels), axis=1))
-    assert picture(served.ask(f"{ITEM}/sheet.png?indices={','.join(map(str, range(25)))}")).shape == (16, 160)
+    assert picture(lasting.ask(f"{ITEM}/sheet.png?indices={','.join(map(str, range(25)))}")).shape == (16, 160)
 
 
-def test_a_picture_is_predicted_as_the_program_predicts_it(served, model, digits):
+def test_a_picture_is_predicted_as_the_program_predicts_it(lasting, model, digits):
     content = io.BytesIO()
     Image.fromarray(digits.X_test.pixels[3, :, :, 0]).resize((40, 40)).save(content, "PNG")
-    told = served.post(f"{ITEM}/look", content.getvalue(), {"Content-Type": "image/png"}).json
+    told = lasting.post(f"{ITEM}/look", content.getvalue(), {"Content-Type": "image/png"}).json
     (expected,) = model.predict([content.getvalue()], top=10)
     assert [(each["label"], each["probability"]) for each in told["probabilities"]] == list(expected.top)
     assert told["label"] is None
     assert of_url(told["input"]).shape == (8, 8)
 
 
-def test_a_test_image_layer_by_layer(served, model, digits):
-    told = served.post(f"{ITEM}/look?index=7&target=4").json
+def test_a_test_image_layer_by_layer(lasting, model, digits):
+    told = lasting.post(f"{ITEM}/look?index=7&target=4").json
     assert told["label"] == digits.classes[digits.y_test[7]]
     assert told["target"] == "4"
     assert of_url(told["saliency"]).shape == of_url(told["grad_cam"]).shape == (8, 8, 4)
@@ -123,8 +123,8 @@ def test_a_test_image_layer_by_layer(served, model, digits):
     assert model.classes[scores.argmax()] == told["probabilities"][0]["label"]
 
 
-def test_the_strongest_answers(served, model, runs):
-    events = list(served.events(f"{ITEM}/strongest?layer=conv1&top=3"))
+def test_the_strongest_answers(lasting, model, runs):
+    events = list(lasting.events(f"{ITEM}/strongest?layer=conv1&top=3"))
     assert events[-1][0] == "result"
     assert all(name == "progress" for name, _ in events[:-1])
     from pellucid.runs.folder import RunFolder
@@ -137,8 +137,8 @@ def test_the_strongest_answers(served, model, runs):
         np.testing.assert_allclose([each["value"] for each in row["answers"]], values[k], rtol=1e-5)
 
 
-def test_mistakes_and_the_images_behind_them(served, runs):
-    told = list(served.events(f"{ITEM}/mistakes"))[-1][1]
+def test_mistakes_and_the_images_behind_them(lasting, runs):
+    told = list(lasting.events(f"{ITEM}/mistakes"))[-1][1]
     report = json.loads((runs / "first" / "evaluation.json").read_text())
     assert told["confusion"] == report["confusion"]
     assert told["accuracy"] == pytest.approx(report["accuracy"])
@@ -148,19 +148,19 @@ def test_mistakes_and_the_images_behind_them(served, runs):
     assert probabilities == sorted(probabilities, reverse=True)
     worst = told["wrong"][0]
     place = [told["classes"].index(worst[name]) for name in ("label", "predicted")]
-    found = served.ask(f"{ITEM}/mistakes/cell?label={place[0]}&predicted={place[1]}").json["images"]
+    found = lasting.ask(f"{ITEM}/mistakes/cell?label={place[0]}&predicted={place[1]}").json["images"]
     assert len(found) == confusion[place[0], place[1]]
     assert found[0]["image"] == worst["image"]
 
 
-def test_validation_images_too(served):
-    assert list(served.events(f"{ITEM}/mistakes?part=val"))[-1][1]["part"] == "val"
+def test_validation_images_too(lasting):
+    assert list(lasting.events(f"{ITEM}/mistakes?part=val"))[-1][1]["part"] == "val"
 
 
-def test_the_walk(served):
-    shown = served.post("/api/walk", {"example": "pool-gradient"}).json
+def test_the_walk(lasting):
+    shown = lasting.post("/api/walk", {"example": "pool-gradient"}).json
     assert shown["arrays"]["dx"] == [[[2, 0, 0, 0], [0, 0, 0, 8], [0, 4, 0, 0], [0, 0, 6, 0]]]
-    assert {example["name"] for example in served.post("/api/walk", {"list": True}).json} >= {"volume", "rotated"}
+    assert {example["name"] for example in lasting.post("/api/walk", {"list": True}).json} >= {"volume", "rotated"}
 
 
 def test_a_model_file_with_and_without_data(serve, runs, tmp_path):
