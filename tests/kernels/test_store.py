@@ -69,6 +69,18 @@ def test_the_message_can_be_silenced(tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(400)
+def test_code_from_the_disk_gives_the_bits_of_code_that_was_just_compiled(tmp_path):
+    """Else a run would not go on to the same bits in the first process after an update."""
+    program, environment = Path(__file__).with_name("every_kernel.py"), os.environ | {FOLDER_SETTING: str(tmp_path)}
+    for name in ("compiled", "kept"):
+        subprocess.run([sys.executable, program, tmp_path / name], env=environment, check=True, timeout=300)
+    compiled, kept = ((tmp_path / name).read_text().splitlines() for name in ("compiled", "kept"))
+    assert len(compiled) > 1000
+    assert compiled == kept
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("damage", ["empty", "cut short", "rubbish", "a flipped bit", "a good sum over rubbish"])
 def test_a_damaged_file_is_compiled_anew_and_replaced(folder, damage):
     import hashlib

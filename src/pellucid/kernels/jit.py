@@ -35,6 +35,8 @@ No other freedom is given: sums are added in the order written, and NaN and infi
 """
 
 inner = numba.njit(**OPTIONS)
+inner_unfused = numba.njit(**OPTIONS | {"fastmath": False})
+"""As `inner`, but each operation is rounded by itself."""
 
 
 class Kernel:

@@ -12,9 +12,20 @@ from __future__ import annotations
 import numpy as np
 from numba import prange
 
-from pellucid.kernels.jit import inner, kernel
+from pellucid.kernels.jit import inner, inner_unfused, kernel
 from pellucid.kernels.lane_memory import load, store
 from pellucid.kernels.lanes import lane_count
+
+
+@inner_unfused
+def times(a, b):
+    """A product that is rounded by itself.
+
+    In a * b + c * d one of two products may be rounded together with the sum. Which one, the compiler decides anew
+    wherever a function becomes part of another, and a process that compiles a kernel would get other bits than those
+    that find it on the disk. With ``times(c, d)`` it is the first.
+    """
+    return a * b
 
 
 @kernel
@@ -29,7 +40,7 @@ def sgd(w, dw, settings, parts):
 def sgd_share(w, dw, settings):
     learning_rate, shrink = settings[0], settings[1]
     for i in range(w.size):
-        w[i] = w[i] - (learning_rate * dw[i] + shrink * w[i])
+        w[i] = w[i] - (learning_rate * dw[i] + times(shrink, w[i]))
 
 
 @kernel
@@ -64,7 +75,7 @@ def rmsprop(w, dw, cache, settings, parts):
 def rmsprop_share(w, dw, cache, settings):
     learning_rate, decay, fresh, epsilon = settings[0], settings[1], settings[2], settings[3]
     for i in range(w.size):
-        cache[i] = decay * cache[i] + fresh * (dw[i] * dw[i])
+        cache[i] = decay * cache[i] + times(fresh, dw[i] * dw[i])
         w[i] = w[i] - learning_rate * dw[i] / (np.sqrt(cache[i]) + epsilon)
 
 
@@ -81,8 +92,8 @@ def adam_share(w, dw, m, v, settings):
     learning_rate, beta1, fresh1, beta2, fresh2 = settings[0], settings[1], settings[2], settings[3], settings[4]
     m_correction, v_correction, epsilon, decay = settings[5], settings[6], settings[7], settings[8]
     for i in range(w.size):
-        m[i] = beta1 * m[i] + fresh1 * dw[i]
-        v[i] = beta2 * v[i] + fresh2 * (dw[i] * dw[i])
+        m[i] = beta1 * m[i] + times(fresh1, dw[i])
+        v[i] = beta2 * v[i] + times(fresh2, dw[i] * dw[i])
         step = m[i] * m_correction / (np.sqrt(v[i] * v_correction) + epsilon)
         w[i] = w[i] - learning_rate * (step + decay * w[i])
 
