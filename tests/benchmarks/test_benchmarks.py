@@ -135,6 +135,7 @@ def test_the_ratio_is_that_of_the_best_peer():
 # Where the time goes
 
 
+@pytest.mark.slow
 def test_the_time_of_a_step_is_told_by_kernel():
     lines = by_kernel.report("airbench94", images=1, runs=2)
     assert lines[0].startswith("inference of 1 by airbench94: ")

@@ -7,6 +7,7 @@ from benchmarks.timing import QUICK
 from benchmarks import serving
 
 
+@pytest.mark.slow
 def test_both_sides_are_timed():
     pytest.importorskip("onnxruntime", reason="ONNX Runtime is not installed")
     rng = np.random.default_rng(0)
@@ -16,6 +17,7 @@ def test_both_sides_are_timed():
     assert 0 < theirs < 5
 
 
+@pytest.mark.slow
 def test_a_row_for_every_number_of_images(capsys, monkeypatch):
     monkeypatch.setattr(serving, "compared", lambda network, N, settings, rng: (0.001 * N, 0.002 * N))
     serving.networks(only="resnet20")

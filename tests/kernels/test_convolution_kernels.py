@@ -128,8 +128,8 @@ def test_same_bits_every_time():
     "setting",
     [
         {"NUMBA_DISABLE_JIT": "1"},
-        {"PELLUCID_VECTOR_BYTES": "0"},
-        {"PELLUCID_VECTOR_BYTES": "16"},
+        pytest.param({"PELLUCID_VECTOR_BYTES": "0"}, marks=pytest.mark.slow),
+        pytest.param({"PELLUCID_VECTOR_BYTES": "16"}, marks=pytest.mark.slow),
         pytest.param({"PELLUCID_VECTOR_BYTES": "32"}, marks=pytest.mark.slow),
     ],
     ids=lambda setting: "-".join("=".join(item) for item in setting.items()),

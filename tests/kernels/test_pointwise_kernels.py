@@ -231,7 +231,7 @@ def test_pixels_in_a_row_divide_all_pixels(pixels, C, dtype):
     "setting",
     [
         {"NUMBA_DISABLE_JIT": "1"},
-        {"PELLUCID_VECTOR_BYTES": "16"},
+        pytest.param({"PELLUCID_VECTOR_BYTES": "16"}, marks=pytest.mark.slow),
         pytest.param({"PELLUCID_VECTOR_BYTES": "0"}, marks=pytest.mark.slow),
         pytest.param({"PELLUCID_VECTOR_BYTES": "32"}, marks=pytest.mark.slow),
     ],
