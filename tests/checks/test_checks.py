@@ -13,6 +13,9 @@ from pellucid.checks.row import array_row, error_row, fixed_row, near_row
 from pellucid.models import FullyConnectedNet, ThreeLayerConvNet, TwoLayerNet
 from pellucid.training import optim
 
+pytestmark = pytest.mark.timeout(300)
+"""The rows need most kernels: on a new machine they are compiled first."""
+
 
 @pytest.fixture(scope="module")
 def rows():
