@@ -72,6 +72,7 @@ def read(folder, name):
     return json.loads((folder / name).read_text())
 
 
+@pytest.mark.slow
 def test_recipes_are_listed_with_their_cost_and_printed_as_they_are(pellucid):
     listed = pellucid("recipes").stdout
     for name in recipes.names():

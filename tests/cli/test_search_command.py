@@ -148,6 +148,7 @@ def test_a_recipe_that_holds_nothing_out(pellucid, space):
     assert "add --validation 0" in (pellucid.folder / "s" / "best.toml").read_text()
 
 
+@pytest.mark.slow
 def test_the_grid(pellucid):
     (pellucid.folder / "grid.toml").write_text('"optimizer.rule" = ["sgd", "adam"]\n"train.epochs" = [1, 2]')
     done = pellucid("search", "digits", "--space", "grid.toml", "--trials", 9, "--sampler", "grid", *QUICK)
@@ -236,6 +237,7 @@ def test_who_joins_with_other_settings_is_told_what_differs(pellucid, space):
     assert states(pellucid.folder / "s") == ["COMPLETE"]
 
 
+@pytest.mark.slow
 def test_a_copy_of_the_data_elsewhere_is_the_same_data_and_others_are_not(pellucid, space):
     from PIL import Image
 

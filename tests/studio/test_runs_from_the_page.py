@@ -13,6 +13,7 @@ from studio_served import LONG, SMALL, children_of
 from pellucid.studio.trainings import Training
 
 
+@pytest.mark.slow
 def test_a_run_is_started_seen_growing_stopped_and_resumed(served, runs):
     events = served.events("/api/events")
     assert next(events)[0] == "state"

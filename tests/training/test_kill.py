@@ -49,6 +49,7 @@ def test_killed_at_random_moments_of_forty_runs(tmp_path):
     assert list(tmp_path.iterdir()) == [path]
 
 
+@pytest.mark.slow
 def test_killed_before_and_after_each_call_to_the_disk(tmp_path):
     """open, fsync of the file, rename, fsync of the folder: eight moments, and the ninth is never reached."""
     generations, codes = [], []
