@@ -83,7 +83,9 @@ def _case(mpi):
         missing = "mpi4py is not installed: pip install 'pellucid[mpi]'"
     elif not mpi.mpiexec.exists():
         missing = f"there is no {mpi.name} here (`make test-slow` installs it)"
-    marks = [pytest.mark.skipif(bool(missing), reason=missing)] + [pytest.mark.slow] * (mpi is not KNOWN[0])
+    marks = [pytest.mark.skipif(bool(missing), reason=missing)]
+    if mpi is not KNOWN[0]:
+        marks.append(pytest.mark.slow)
     return pytest.param(mpi, id=mpi.name, marks=marks)
 
 
