@@ -11,10 +11,12 @@ something went wrong.
 
 from __future__ import annotations
 
+import contextlib
 import os
+import stat
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, NoReturn
 
 import numpy as np
@@ -25,6 +27,9 @@ SIZES = ("PMI_SIZE", "OMPI_COMM_WORLD_SIZE")
 
 TOGETHER_S = 5.0
 """Whoever has an error waits so long for the others to have one, too."""
+UNREAD_S = 2.0
+"""Whoever ends all waits so long for mpiexec to read why."""
+POLL_S = 0.005
 
 
 class MPIRanks:
@@ -76,9 +81,11 @@ class MPIRanks:
         return True
 
     def abort(self, status: int) -> NoReturn:
-        """End all processes, wherever they are."""
-        sys.stdout.flush()
-        sys.stderr.flush()
+        """End all processes, wherever they are, once mpiexec has read what this one said."""
+        for descriptor, stream in ((1, sys.stdout), (2, sys.stderr)):
+            with contextlib.suppress(OSError, ValueError):  # closed: nothing that is wrong here may keep the others
+                stream.flush()
+                wait_until_read(descriptor)
         self._world.Abort(status)
         os._exit(status)  # MPICH only asks mpiexec to end all, and comes back
 
@@ -96,6 +103,26 @@ class StartedSum:
     def wait(self) -> None:
         """Until it is done."""
         self._request.Wait()
+
+
+def wait_until_read(descriptor: int, until_s: float = UNREAD_S, sleep: Callable[[float], None] = time.sleep) -> None:
+    """Wait until nothing is left in a pipe, for some time at most.
+
+    MPICH's mpiexec ends all as soon as it hears of an abort, and what it has not read by then nobody sees. Anything
+    but a pipe is not waited for, nor a pipe on a system that cannot say what is left in it.
+    """
+    try:
+        import fcntl
+        import termios
+    except ImportError:  # Windows
+        return
+    if not stat.S_ISFIFO(os.fstat(descriptor).st_mode):
+        return
+    for _ in range(round(until_s / POLL_S)):
+        left = fcntl.ioctl(descriptor, termios.FIONREAD, bytes(4))
+        if not any(left):
+            return
+        sleep(POLL_S)
 
 
 def was_started_together(environment: Mapping[str, str]) -> bool:
