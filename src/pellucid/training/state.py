@@ -24,9 +24,17 @@ COUNTERS = ("epoch", "iteration", "first_epoch", "num_epochs")
 
 def collect(solver: Solver) -> dict[str, Any]:
     """Everything that the rest of the run depends on, as nested plain data; the arrays are not copied."""
-    weights = solver.last_weights or weights_of(solver.model)
     return {
         "model": type(solver.model).__name__,  # for people; it is not looked up
+        "settings": _settings(solver),
+        **collect_changing(solver),
+    }
+
+
+def collect_changing(solver: Solver) -> dict[str, Any]:
+    """The part of it that a step changes."""
+    weights = solver.last_weights or weights_of(solver.model)
+    return {
         "params": weights.params,
         "bn_params": weights.bn_params,
         "best_params": solver.best_params,
@@ -37,7 +45,6 @@ def collect(solver: Solver) -> dict[str, Any]:
         "epoch_order": solver.epoch_order,
         **{name: np.asarray(getattr(solver, name), np.float64) for name in HISTORIES},
         **{name: getattr(solver, name) for name in COUNTERS},
-        "settings": _settings(solver),
         "randomness": _random_states(solver),
     }
 
@@ -49,8 +56,7 @@ def restore(solver: Solver, path: str | os.PathLike[str]) -> None:
     try:
         different = _differences(saved, solver)
         if not different:
-            last, attributes = _attributes(saved, solver.model)
-            _set_random_states(solver, saved["randomness"])
+            restore_changing(solver, saved)
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         _set_random_states(solver, random_before)
         raise CheckpointError(f"{path}: its parts do not fit together ({error}); use another checkpoint") from None
@@ -59,6 +65,12 @@ def restore(solver: Solver, path: str | os.PathLike[str]) -> None:
             f"Solver.resume: {path} is of another run: {'; '.join(different)}. Build the model, the data and the "
             "Solver as they were, or use load_weights to take only the weights"
         )
+
+
+def restore_changing(solver: Solver, saved: dict[str, Any]) -> None:
+    """Put back what `collect_changing` gathered; the solver gets arrays of its own, and all of it or nothing."""
+    last, attributes = _attributes(saved, solver.model)
+    _set_random_states(solver, saved["randomness"])
     put(last, solver.model)
     for name, value in attributes.items():
         setattr(solver, name, value)
