@@ -93,3 +93,5 @@ every_mpi = pytest.mark.parametrize("mpi", [_case(mpi) for mpi in KNOWN])
 """A test with each MPI that is here; with the second one it is slow."""
 one_mpi = pytest.mark.parametrize("mpi", [_case(KNOWN[0])])
 """A test with MPICH alone."""
+second_mpi = pytest.mark.parametrize("mpi", [_case(KNOWN[1])])
+"""A test with Open MPI alone: what only that one can do."""

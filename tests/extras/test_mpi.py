@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from mpi_here import every_mpi, one_mpi
+from mpi_here import every_mpi, one_mpi, second_mpi
 from pellucid.extras import mpi as extra
 
 
@@ -120,6 +120,44 @@ print("went on")
 """
     done = mpi.python(2, program)
     assert done.returncode != 0 and "went on" not in done.stdout
+
+
+SHRINKING = """
+import os, signal
+import numpy as np
+from pellucid.extras import mpi
+from pellucid.training import RankLost
+ranks, losses = mpi.joined(), 0
+own = ranks.rank
+assert ranks.can_lose
+for step in range(40):
+    if (own, step) in ((1, 10), (0, 25)):
+        os.kill(os.getpid(), signal.SIGKILL)
+    try:
+        array = np.ones(300_000, np.float32)
+        started = ranks.start_sum(array)
+        started.poll()
+        started.wait()
+        assert (array == ranks.size).all()
+    except RankLost as loss:
+        ranks, losses = ranks.without_the_lost(), losses + 1
+print(f"{own} is {ranks.rank} of {ranks.size}: {ranks.gathered(str(own))}, {losses} losses")
+mpi.leave_without_mpi(0)
+"""
+
+
+@second_mpi
+def test_those_that_are_left_can_go_on(mpi):
+    mpi = mpi._replace(arguments=(*mpi.arguments, "--with-ft", "ulfm"))
+    done = mpi.python(4, SHRINKING)
+    lines = sorted(line for line in done.stdout.splitlines() if "losses" in line)
+    assert lines == ["2 is 0 of 2: ['2', '3'], 2 losses", "3 is 1 of 2: ['2', '3'], 2 losses"], done.stderr
+
+
+@one_mpi
+def test_an_mpi_that_ends_with_each_process_says_so(mpi):
+    done = mpi.python(2, "from pellucid.extras.mpi import joined\nprint(joined().can_lose)")
+    assert done.stdout.count("False") == 2, done.stderr
 
 
 def test_who_ends_all_waits_until_its_words_are_read():

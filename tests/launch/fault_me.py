@@ -1,12 +1,13 @@
 """``pellucid``, with something that goes wrong in one process, at a step, in one attempt.
 
 FAULT is "ATTEMPT RANK STEP WHAT": in attempt 1, rank 1 is to be killed after step 40: "1 1 40 kill". Step 0 is before
-the first. Several are separated by commas.
+the first. Several are separated by commas. "kill+7" kills seven thousandths of a second later, wherever it is then.
 """
 
 import os
 import signal
 import sys
+import threading
 
 from pellucid.cli import main
 from pellucid.runs.watched import WatchedHook
@@ -31,6 +32,9 @@ def on_train_begin(hook, solver):
 def go_wrong(step):
     for attempt, rank, at, what in FAULTS:
         if (attempt, rank, at) != (ATTEMPT, RANK, str(step)):
+            continue
+        if what.startswith("kill+"):
+            threading.Timer(int(what[5:]) / 1000, os.kill, (os.getpid(), signal.SIGKILL)).start()
             continue
         if what == "kill":
             os.kill(os.getpid(), signal.SIGKILL)

@@ -5,6 +5,7 @@ import os
 import signal
 import sys
 import time
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -111,3 +112,26 @@ def kill(pids):
             os.kill(pid, signal.SIGKILL)
         except OSError:
             continue
+
+
+def check_counts(folder, steps, steps_an_epoch, images):
+    """Of the steps that the run consists of, each the last time it was made: every epoch has every image once.
+
+    The folder is that of `count_me`. A step was made again in a later attempt, or in the same one by fewer processes.
+    """
+    made = {}  # step -> (attempt, -processes) -> images of each process
+    for file in folder.iterdir():
+        for line in file.read_text().splitlines():
+            attempt, step, processes, *own = map(int, line.split())
+            made.setdefault(step, {}).setdefault((attempt, -processes), []).append(own)
+    assert sorted(made) == list(range(1, steps + 1))
+    for epoch in range(steps // steps_an_epoch):
+        seen = Counter()
+        for step in range(epoch * steps_an_epoch + 1, (epoch + 1) * steps_an_epoch + 1):
+            attempt, processes = max(made[step])
+            parts = made[step][attempt, processes]
+            assert len(parts) == -processes, f"step {step} was made by all"
+            for part in parts:
+                seen.update(part)
+        assert len(seen) == images and set(seen.values()) == {1}, f"epoch {epoch + 1}"
+    return made

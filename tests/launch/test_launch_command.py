@@ -4,14 +4,17 @@ import importlib
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from launches import mpiexec_in, until
 
 from pellucid.cli import run
 from pellucid.launch.hosts import Host
+from pellucid.launch.mpiexec import MPICH, OPEN_MPI, Mpiexec
 from pellucid.launch.supervisor import Limits
 from pellucid.runs.folder import RunFolder
+from pellucid.runs.progress import SURVIVE_VARIABLE
 from program import PROGRAM
 
 module = importlib.import_module("pellucid.cli.launch")  # the command itself has the same name
@@ -101,6 +104,30 @@ def test_one_process_alone_needs_no_mpi(launched, monkeypatch):
     monkeypatch.delenv("SLURM_JOB_ID")
     assert launched("-n 1 --mpiexec x digits --run r").mpiexec == ("chosen", "x")
     assert launched("-n 1 --hosts localhost digits --run r").mpiexec == ("chosen", None)
+
+
+def test_survive_is_handed_on(launched, monkeypatch):
+    assert not launched("-n 2 digits --run r").survive
+    open_mpi = Mpiexec(Path("/opt/mpiexec"), OPEN_MPI, "5.0.11")
+    monkeypatch.setattr(module.finding, "chosen", lambda given, environment: open_mpi)
+    supervisor = launched("-n 2 --survive digits --run r")
+    assert supervisor.survive and supervisor.own_words == ["-n", "2", "--survive"]
+    assert supervisor._environment("x-1")[SURVIVE_VARIABLE] == "1"
+
+
+@pytest.mark.parametrize(
+    "words, message",
+    [
+        ("-n 2 --survive", "--survive needs Open MPI 5 or later, and /opt/mpiexec is MPICH 5.0.2; name another with"),
+        ("-n 1 --survive", "--survive is for several processes; give -n 2 or more, or leave it out"),
+    ],
+)
+def test_where_no_process_can_outlive_another(launched, monkeypatch, capfd, tmp_path, words, message):
+    mpich = Mpiexec(Path("/opt/mpiexec"), MPICH, "5.0.2")
+    monkeypatch.setattr(module.finding, "chosen", lambda given, environment: mpich)
+    assert run(["launch", *words.split(), "digits", "--run", "r"]) == 2
+    assert message in capfd.readouterr().err
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize(

@@ -44,6 +44,18 @@ def test_the_command_line_of_open_mpi():
     assert line(OPEN_MPI, "4.1.6", hosts=HOSTS, agent=Agent("/bin/agent"))[9] == "plm_rsh_agent"
 
 
+@pytest.mark.parametrize(
+    "kind, version, can", [(OPEN_MPI, "5.0.11", True), (OPEN_MPI, "10.1", True), (OPEN_MPI, "4.1.6", False),
+                           (OPEN_MPI, "", False), (MPICH, "5.0.2", False), (OTHER, "", False)],
+)  # fmt: skip
+def test_which_mpi_can_outlive_a_process(kind, version, can):
+    assert Mpiexec(mpiexec_path(), kind, version).can_survive is can
+
+
+def test_an_open_mpi_that_is_to_outlive_a_process_is_told_so():
+    assert line(OPEN_MPI, oversubscribe=True, survive=True)[2:5] == ["--oversubscribe", "--with-ft", "ulfm"]
+
+
 def test_an_mpi_that_nobody_knows_finds_its_hosts_itself():
     assert line(OTHER) == ["-n", "3", "python", "t.py"]
     with pytest.raises(ValueError, match=r"neither MPICH's nor Open MPI's, so that --hosts cannot be handed on"):

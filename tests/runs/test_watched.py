@@ -65,6 +65,20 @@ def test_a_file_that_says_nothing(content, tmp_path):
     assert read_progress(tmp_path / "progress.json", "first") is None
 
 
+def test_another_process_takes_over_what_is_told(tmp_path):
+    """The first of the processes is lost: the next writes into the same file, and says how many are left."""
+    file = tmp_path / "progress"
+    progress = Progress(None, "a-1", 3)
+    progress.beat(told.TRAINING, 5, 9)
+    assert not file.exists()
+    progress.take_over(2, {told.FILE_VARIABLE: str(file)})
+    progress.beat(told.TRAINING, 6, 9)
+    assert told.read_progress(file, "a-1") == told.Told("a-1", told.TRAINING, 6, 9, 2, 2)
+    progress.take_over(1, {})
+    progress.beat(told.DONE)
+    assert told.read_progress(file, "a-1").step == 6, "nobody watches any more"
+
+
 def test_when_a_process_is_stuck():
     progress = Progress(None)
     progress.last_beat_s = 100.0

@@ -18,6 +18,12 @@ def be_silent() -> None:
     os.environ["PELLUCID_QUIET"] = "1"  # the kernels' notices, too
 
 
+def speak() -> None:
+    """Whoever spoke for this process is gone."""
+    _silent.clear()
+    os.environ.pop("PELLUCID_QUIET", None)
+
+
 def say(text: str) -> None:
     """One line, at once, so that a log shows how far a run is."""
     if not _silent:

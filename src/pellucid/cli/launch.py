@@ -14,6 +14,7 @@ from pellucid.cli import USAGE_ERROR, app
 from pellucid.launch import finding
 from pellucid.launch.hosts import Agent, Host, hosts_from, hosts_of_file, total, with_places
 from pellucid.launch.job import Job
+from pellucid.launch.mpiexec import Mpiexec
 from pellucid.launch.supervisor import Limits, Supervisor
 from pellucid.runs.folder import RunFolder, processors
 
@@ -34,10 +35,13 @@ def launch_command(command: Sequence[str], given: Mapping[str, Any]) -> int:
     agent.check(hosts)
     job = _job(command, options)
     alone = ranks == 1 and not hosts and given["mpiexec"] is None
+    mpiexec = None if alone else finding.chosen(given["mpiexec"], os.environ)
+    if given["survive"]:
+        _check_can_survive(mpiexec)
     supervisor = Supervisor(
         job,
         ranks,
-        None if alone else finding.chosen(given["mpiexec"], os.environ),
+        mpiexec,
         Limits(
             start_s=given["start_timeout"],
             stall_s=given["stall_timeout"],
@@ -49,9 +53,20 @@ def launch_command(command: Sequence[str], given: Mapping[str, Any]) -> int:
         agent=agent,
         oversubscribe=given["oversubscribe"],
         allocated=allocated and not alone,
+        survive=given["survive"],
         own_words=_own_words(given),
     )
     return supervisor.run()
+
+
+def _check_can_survive(mpiexec: Mpiexec | None) -> None:
+    if mpiexec is None:
+        raise ValueError("launch: --survive is for several processes; give -n 2 or more, or leave it out")
+    if not mpiexec.can_survive:
+        raise ValueError(
+            f"launch: --survive needs Open MPI 5 or later, and {mpiexec.path} is {mpiexec}; name another with "
+            "--mpiexec, or leave --survive out: then all processes start again when one is lost"
+        )
 
 
 def _check_numbers(given: Mapping[str, Any]) -> None:

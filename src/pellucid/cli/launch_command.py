@@ -23,6 +23,7 @@ def launch(
     max_fruitless: Whole = 6,
     min_ranks: Whole = 1,
     oversubscribe: bool = False,
+    survive: bool = False,
 ) -> int:
     """Train with several processes, by MPI, and go on when one of them is lost.
 
@@ -63,6 +64,9 @@ def launch(
         Never train with fewer processes.
     oversubscribe
         Allow more processes than processors or places. Waiting processes take whole processors: it is slow.
+    survive
+        Experimental, with Open MPI 5 or later: when a process is killed, the others go on without it from the last
+        step, in the same attempt. Whatever else is lost starts a new attempt, as without it.
     """
     given = dict(locals())
     from pellucid.cli.launch import launch_command

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from pellucid import __version__, check, recipes
 from pellucid.cli.console import progress_bar, say
 from pellucid.cli.crew import Crew, join
 from pellucid.cli.report import evaluated, write_report
+from pellucid.cli.survivors import Survivors
 from pellucid.cli.watchers import Watchers
 from pellucid.data import Dataset
 from pellucid.data.memory import available_bytes
@@ -23,7 +25,7 @@ from pellucid.runs.folder import RunFolder, processes_of
 from pellucid.runs.opening import absolute, model_of, open_data
 from pellucid.runs.settings import Settings
 from pellucid.runs.start import from_model_file, with_own_start
-from pellucid.training import Hook, Solver, Together
+from pellucid.training import Hook, RankLost, Solver, Together
 from pellucid.training.state import digest_of
 
 IMAGES_PER_CHECKPOINT = 10_000
@@ -43,6 +45,20 @@ class Asked:
     overwrite: bool
     tensorboard: bool
     memory: float | None
+
+
+@dataclass(frozen=True)
+class Work:
+    """What there is to do, once the data are read."""
+
+    asked: Asked
+    settings: Settings
+    start: bytes | None
+    """The model file that the run starts from."""
+    dataset: Dataset
+    data: dict[str, Any]
+    """Its parts, as the Solver takes them, and the test images."""
+    folder: RunFolder
 
 
 def train_command(asked: Asked) -> int:
@@ -65,28 +81,51 @@ def _train_in(settings: Settings, folder: RunFolder, asked: Asked, crew: Crew) -
     start = None
     if not asked.resume and settings.recipe["network"]["name"] == "file":
         settings, start = from_model_file(settings)
-    watchers = Watchers(folder, crew, asked.tensorboard)
-    with threadpool_limits(settings.threads), at_most_threads(settings.threads):
+    with _threads(settings):
         dataset = crew.in_turn(lambda: opened_data(settings, crew.progress.beat))
         data = recipes.split(settings.recipe, dataset)
         say(f"{dataset.name}: {describe(data, len(dataset.classes))}")
-        hooks = watchers.hooks(data["X_train"].shape[1:])
-        solver = crew.agreed(lambda: build(settings, data, dataset, folder, hooks, crew))
+    work = Work(asked, settings, start, dataset, data, folder)
+    survivors = Survivors(crew, folder)
+    while True:
+        try:
+            _train_with(work, crew, survivors)
+            return
+        except RankLost as loss:
+            survivors.after(loss)
+
+
+def _train_with(work: Work, crew: Crew, survivors: Survivors) -> None:
+    """Train with the processes that there are."""
+    if survivors.are_alone and "threads" not in work.asked.given:
+        work = replace(work, settings=replace(work.settings, threads=crew.threads()))
+    watchers = Watchers(work.folder, crew, work.asked.tensorboard)
+    with _threads(work.settings):
+        hooks = [*watchers.hooks(work.data["X_train"].shape[1:]), *survivors.hooks]
+        solver = crew.agreed(lambda: build(work, hooks, crew))
         crew.check_same(f"{__version__} {digest_of(solver)}")
-        crew.agreed(lambda: _check_memory(settings, solver, asked.memory, crew))
-        _enter(folder, settings, solver, asked.resume, start, crew)
-        say(f"run folder: {folder.path}")
-        _train(solver, folder)
-        _finish(solver, settings, data, dataset, folder, watchers)
+        crew.agreed(lambda: _check_memory(work, solver, crew))
+        if survivors.are_alone:
+            survivors.take(solver)
+        else:
+            _enter(work, solver, crew)
+            say(f"run folder: {work.folder.path}")
+        _train(solver, work.folder)
+        _finish(solver, work, watchers)
 
 
-def _enter(
-    folder: RunFolder, settings: Settings, solver: Solver, resume: bool, start: bytes | None, crew: Crew
-) -> None:
+@contextmanager
+def _threads(settings: Settings) -> Iterator[None]:
+    """So many threads for everything that computes."""
+    with threadpool_limits(settings.threads), at_most_threads(settings.threads):
+        yield
+
+
+def _enter(work: Work, solver: Solver, crew: Crew) -> None:
     """Begin the run in its folder, or go on with it. The first process has the folder, the others only read."""
-    is_first = crew.rank == 0
-    if not resume:
-        crew.agreed(lambda: folder.create(settings.record(), start, crew.size), mine=is_first)
+    folder, is_first = work.folder, crew.rank == 0
+    if not work.asked.resume:
+        crew.agreed(lambda: folder.create(work.settings.record(), work.start, crew.size), mine=is_first)
         return
     crew.agreed(folder.hold, mine=is_first)
     if crew.by_first(lambda: "there" if folder.checkpoint.exists() else ""):
@@ -145,30 +184,29 @@ def opened_data(settings: Settings, on_progress: Callable[[], None] = lambda: No
     return dataset
 
 
-def build(
-    settings: Settings, data: dict[str, Any], dataset: Dataset, folder: RunFolder, hooks: Sequence[Hook], crew: Crew
-) -> Solver:
+def build(work: Work, hooks: Sequence[Hook], crew: Crew) -> Solver:
     """The network and the solver: everything is checked here, before the first step."""
+    settings, classes = work.settings, work.dataset.classes
     synchronise = settings.recipe["train"]["batch_norm"] == "synchronised"
     return recipes.build_solver(
         settings.recipe,
-        data,
-        len(dataset.classes),
+        work.data,
+        len(classes),
         settings.seed,
-        dataset.classes,
+        classes,
         hooks=hooks,
         reduce_gradients=crew.together(synchronise),
         progress=None if crew.size == 1 else False,  # mpiexec's pipes may look like a terminal and are none
         print_every=settings.print_every,
-        checkpoint_path=folder.checkpoint,
+        checkpoint_path=work.folder.checkpoint,
         checkpoint_every=max(1, IMAGES_PER_CHECKPOINT // settings.recipe["train"]["batch_size"]),
     )
 
 
-def _check_memory(settings: Settings, solver: Solver, limit_gb: float | None, crew: Crew) -> None:
+def _check_memory(work: Work, solver: Solver, crew: Crew) -> None:
     """Refuse a batch, of which each process has a part, that cannot fit, with the estimate."""
-    X = solver.X_train
-    needed = recipes.memory_needed(settings.recipe, solver.model, X.shape[1:], len(X), crew.size)
+    X, limit_gb = solver.X_train, work.asked.memory
+    needed = recipes.memory_needed(work.settings.recipe, solver.model, X.shape[1:], len(X), crew.size)
     available = available_bytes() if limit_gb is None else limit_gb * 1e9
     recipes.check_memory(needed, available and available / crew.neighbours)
 
@@ -189,15 +227,9 @@ def _train(solver: Solver, folder: RunFolder) -> None:
         raise
 
 
-def _finish(
-    solver: Solver,
-    settings: Settings,
-    data: dict[str, Any],
-    dataset: Dataset,
-    folder: RunFolder,
-    watchers: Watchers,
-) -> None:
+def _finish(solver: Solver, work: Work, watchers: Watchers) -> None:
     """The kept weights' accuracies, figures and the result; the test images are looked at here and nowhere else."""
+    settings, data, dataset, folder = work.settings, work.data, work.dataset, work.folder
     test = data["X_test"], data["y_test"], dataset.classes
     report, plain = evaluated(settings.recipe, solver.model, *test, solver.together)
     if solver.together.rank > 0:

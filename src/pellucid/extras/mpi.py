@@ -16,10 +16,12 @@ import os
 import stat
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NoReturn
 
 import numpy as np
+
+from pellucid.training.ranks import RankLost
 
 STARTED_BY = ("PMI_RANK", "PMIX_RANK", "OMPI_COMM_WORLD_RANK")
 """Variables that mpiexec, or a cluster's srun, gives to every process: one of MPICH's kind, one of Open MPI's."""
@@ -40,52 +42,89 @@ class MPIRanks:
     rank, size : int
     library : str
         Which MPI this is: "MPICH 5.0.2".
+    can_lose : bool
+        Whether this MPI has ULFM, and thus tells when a process is gone, rather than wait for it.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, world: Any = None, before: MPIRanks | None = None) -> None:
         from mpi4py import MPI
 
+        self._before = before  # kept, because sums that a loss cut off may still write into their arrays
+        self._unfinished: list[StartedSum] = []
         self._mpi = MPI
-        self._world = MPI.COMM_WORLD
-        self._errors = self._world.Dup()  # for what is said when the world is busy with something else
+        self._world = MPI.COMM_WORLD if world is None else world
+        self._losses = _losses()
+        self.can_lose = bool(self._losses)
         self.rank, self.size = self._world.rank, self._world.size
         name, version = MPI.get_vendor()
         self.library = f"{name} {'.'.join(map(str, version))}"
+        with self.losses_said():
+            self._errors = self._world.Dup()  # for what is said when the world is busy with something else
 
     def sum(self, array: np.ndarray) -> None:
         """See `pellucid.training.ranks`."""
-        self._world.Allreduce(self._mpi.IN_PLACE, array)
+        with self.losses_said():
+            self._world.Allreduce(self._mpi.IN_PLACE, array)
 
     def start_sum(self, array: np.ndarray) -> StartedSum:
         """See `pellucid.training.ranks`."""
-        return StartedSum(self._world.Iallreduce(self._mpi.IN_PLACE, array))
+        with self.losses_said():
+            started = StartedSum(self._world.Iallreduce(self._mpi.IN_PLACE, array), self)
+        self._unfinished.append(started)
+        return started
 
     def gathered(self, text: str) -> list[str]:
         """See `pellucid.training.ranks`. Texts travel as bytes: nothing is pickled."""
         own = np.frombuffer(text.encode(), np.uint8)
         counts = np.empty(self.size, np.int64)
-        self._world.Allgather(np.array([own.size], np.int64), counts)
-        everything = np.empty(int(counts.sum()), np.uint8)
-        self._world.Allgatherv(own, (everything, counts))
+        with self.losses_said():
+            self._world.Allgather(np.array([own.size], np.int64), counts)
+            everything = np.empty(int(counts.sum()), np.uint8)
+            self._world.Allgatherv(own, (everything, counts))
         ends = np.cumsum(counts)
         return [everything[end - count : end].tobytes().decode() for count, end in zip(counts, ends, strict=True)]
 
     def all_fail(self) -> bool:
         """Called by each process that has an error: whether all of them do, within some seconds."""
-        request = self._errors.Ibarrier()
-        until = time.monotonic() + TOGETHER_S
-        while not request.Test():
-            if time.monotonic() > until:
-                return False
-            time.sleep(0.01)
+        try:
+            with self.losses_said():
+                request = self._errors.Ibarrier()
+                until = time.monotonic() + TOGETHER_S
+                while not request.Test():
+                    if time.monotonic() > until:
+                        return False
+                    time.sleep(0.01)
+        except RankLost:
+            return False
         return True
+
+    def without_the_lost(self) -> MPIRanks:
+        """Called by each process that is left, in whatever the loss has interrupted it: the processes that are left."""
+        world = self._world
+        while True:
+            with self.losses_said():
+                world.Revoke()  # from now on whoever waits in it for the lost one raises, too
+                world = world.Shrink()
+            with contextlib.suppress(RankLost):  # one more
+                return MPIRanks(world, before=self)
+
+    def finished(self, started: StartedSum) -> None:
+        """A sum says that it is done."""
+        self._unfinished.remove(started)
+
+    @contextlib.contextmanager
+    def losses_said(self) -> Iterator[None]:
+        """Inside a ``with``, MPI's errors about a process that is gone become `RankLost`."""
+        try:
+            yield
+        except self._mpi.Exception as error:
+            if error.Get_error_class() not in self._losses:
+                raise
+            raise RankLost(f"MPI: {error}") from None
 
     def abort(self, status: int) -> NoReturn:
         """End all processes, wherever they are, once mpiexec has read what this one said."""
-        for descriptor, stream in ((1, sys.stdout), (2, sys.stderr)):
-            with contextlib.suppress(OSError, ValueError):  # closed: nothing that is wrong here may keep the others
-                stream.flush()
-                wait_until_read(descriptor)
+        _see_all_read()
         self._world.Abort(status)
         os._exit(status)  # MPICH only asks mpiexec to end all, and comes back
 
@@ -93,16 +132,32 @@ class MPIRanks:
 class StartedSum:
     """A sum on its way."""
 
-    def __init__(self, request: Any) -> None:
-        self._request = request
+    def __init__(self, request: Any, ranks: MPIRanks) -> None:
+        self._request, self._ranks = request, ranks
 
     def poll(self) -> bool:
         """Whether it is done; to ask helps it on."""
-        return self._request.Test()
+        with self._ranks.losses_said():
+            return self._request.Test()
 
     def wait(self) -> None:
         """Until it is done."""
-        self._request.Wait()
+        with self._ranks.losses_said():
+            self._request.Wait()
+        self._ranks.finished(self)
+
+
+def leave_without_mpi(status: int) -> NoReturn:
+    """End this process without MPI's own end, in which Open MPI sometimes waits for ever for those that are lost."""
+    _see_all_read()
+    os._exit(status)
+
+
+def _see_all_read() -> None:
+    for descriptor, stream in ((1, sys.stdout), (2, sys.stderr)):
+        with contextlib.suppress(OSError, ValueError):  # closed: nothing that is wrong here may keep the others
+            stream.flush()
+            wait_until_read(descriptor)
 
 
 def wait_until_read(descriptor: int, until_s: float = UNREAD_S, sleep: Callable[[float], None] = time.sleep) -> None:
@@ -123,6 +178,14 @@ def wait_until_read(descriptor: int, until_s: float = UNREAD_S, sleep: Callable[
         if not any(left):
             return
         sleep(POLL_S)
+
+
+def _losses() -> tuple[int, ...]:
+    """The classes of errors that say that a process is gone; none where the MPI has no ULFM, which gives them."""
+    from mpi4py import MPI
+
+    classes = MPI.ERR_PROC_FAILED, MPI.ERR_PROC_FAILED_PENDING, MPI.ERR_REVOKED
+    return () if MPI.ERR_UNKNOWN in classes else classes
 
 
 def was_started_together(environment: Mapping[str, str]) -> bool:

@@ -19,6 +19,8 @@ LIBRARIES = {
     OPEN_MPI: ("libmpi.so.40", "libmpi.so"),
     OTHER: (),
 }
+FIRST_WITH_ULFM = 5
+"""Open MPI's first version that can tell processes of one that is gone ("user-level failure mitigation")."""
 ELF = b"\x7fELF"
 LIBRARY_VARIABLE = "MPI4PY_LIBMPI"
 HANDED_ON = ("PELLUCID_", "NUMBA_", "OMP_", "MPI4PY_", "PYTHON")
@@ -46,6 +48,12 @@ class Mpiexec:
     def __str__(self) -> str:
         return f"{self.kind} {self.version}".strip()
 
+    @property
+    def can_survive(self) -> bool:
+        """Whether it can leave the other processes alone when one is gone."""
+        major = self.version.partition(".")[0]
+        return self.kind == OPEN_MPI and major.isdecimal() and int(major) >= FIRST_WITH_ULFM
+
     def environment(self, given: Mapping[str, str]) -> dict[str, str]:
         """What mpiexec and its processes are given: mpi4py must load the library that belongs to it."""
         added = dict(AS_ROOT) if self.kind == OPEN_MPI and hasattr(os, "geteuid") and os.geteuid() == 0 else {}
@@ -62,8 +70,9 @@ class Mpiexec:
         hosts: Sequence[Host] = (),
         agent: Agent = SSH,
         oversubscribe: bool = False,
+        survive: bool = False,
     ) -> list[str]:
-        """The command line that starts so many processes of a program.
+        """The command line that starts so many processes of a program; to ``survive``, they outlive each other.
 
         Raises
         ------
@@ -73,6 +82,7 @@ class Mpiexec:
         words = [str(self.path)]
         if self.kind == OPEN_MPI:
             words += ["--bind-to", "none", *(["--oversubscribe"] if oversubscribe else [])]
+            words += ["--with-ft", "ulfm"] if survive else []
             for name in sorted(environment):
                 words += ["-x", name] if name.startswith(HANDED_ON) else []
         if hosts:

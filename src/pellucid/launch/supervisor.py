@@ -20,7 +20,7 @@ from pellucid.launch.mpiexec import Mpiexec
 from pellucid.launch.processes import can_be_found
 from pellucid.launch.stops import Stopped, Stops
 from pellucid.launch.watch import NOWHERE, Watch
-from pellucid.runs.progress import ATTEMPT_VARIABLE, FILE_VARIABLE, LIMITS_VARIABLE
+from pellucid.runs.progress import ATTEMPT_VARIABLE, FILE_VARIABLE, LIMITS_VARIABLE, SURVIVE_VARIABLE
 
 GAVE_UP, BAD_INPUT = 1, 2
 PROBE_S = 10.0
@@ -76,6 +76,8 @@ class Supervisor:
         More processes than processors.
     allocated : bool
         A scheduler says which machines there are.
+    survive : bool
+        Where a process is lost, the others go on without it, if they can: of Open MPI alone.
     program : sequence of str
         Before the words of the job.
     own_words : sequence of str
@@ -90,6 +92,7 @@ class Supervisor:
     agent: Agent = SSH
     oversubscribe: bool = False
     allocated: bool = False
+    survive: bool = False
     program: Sequence[str] = PROGRAM
     own_words: Sequence[str] = ()
     _launch: str = field(default_factory=lambda: secrets.token_hex(8), init=False)
@@ -185,7 +188,8 @@ class Supervisor:
         environment = self._environment(name)
         words = [*self.program, *self.job.words()]
         if self.mpiexec is not None:
-            words = self.mpiexec.command(words, ranks, environment, hosts, self.agent, self.oversubscribe)
+            how = self.oversubscribe, self.survive
+            words = self.mpiexec.command(words, ranks, environment, hosts, self.agent, *how)
         watch = Watch(self.progress_file, name, self.limits.start_s, self.limits.stall_s)
         self._announce(ranks)
         far = bool(hosts) or self.allocated
@@ -199,6 +203,7 @@ class Supervisor:
             ATTEMPT_VARIABLE: name,
             LIMITS_VARIABLE: f"{self.limits.start_s:g},{self.limits.stall_s:g}",
         }
+        own |= {SURVIVE_VARIABLE: "1"} if self.survive else {}
         return (dict(given) if self.mpiexec is None else self.mpiexec.environment(given)) | own
 
     def _announce(self, ranks: int) -> None:

@@ -16,6 +16,8 @@ from typing import Any
 
 FILE_VARIABLE, ATTEMPT_VARIABLE = "PELLUCID_PROGRESS", "PELLUCID_ATTEMPT"
 """The file, and a word that tells this attempt from all others: only a file that has it is believed."""
+SURVIVE_VARIABLE = "PELLUCID_SURVIVE"
+"""Not empty: where a process is lost, the others go on without it, if their MPI lets them."""
 LIMITS_VARIABLE = "PELLUCID_LIMITS"
 """Seconds without progress until a process ends itself, while it starts and afterwards: "600,60"."""
 
@@ -68,6 +70,11 @@ class Progress:
         given = os.environ if environment is None else environment
         path = given.get(FILE_VARIABLE) if rank == 0 else None
         return cls(path or None, given.get(ATTEMPT_VARIABLE, ""), ranks)
+
+    def take_over(self, ranks: int, environment: Mapping[str, str] | None = None) -> None:
+        """Others are lost; so many are left, of which this is now the first."""
+        given = os.environ if environment is None else environment
+        self.path, self.ranks = given.get(FILE_VARIABLE) or None, ranks
 
     def beat(self, phase: str | None = None, step: int | None = None, steps: int | None = None) -> None:
         """The run got on. Cheap: the file is written twice a second at most, and when the phase changes."""

@@ -1,7 +1,7 @@
 """Training: update rules, schedules, the Solver, its hooks, and checkpoints that resume to the bit.
 
 Reading order: optim, schedules, groups, weights, updating, augmentation, batches, averaging, ranks, together, views,
-scoring, checkpoint, interrupt, hooks, metrics, curves, report, state, solver.
+scoring, checkpoint, interrupt, hooks, metrics, curves, report, state, last_steps, solver.
 """
 
 from pellucid.metrics import Metrics, read_metrics
@@ -12,11 +12,12 @@ from pellucid.training.checkpoint import CheckpointError, load_checkpoint, save_
 from pellucid.training.curves import CurvesHook
 from pellucid.training.hooks import CheckpointHook, Hook, PrintHook
 from pellucid.training.interrupt import Terminated
+from pellucid.training.last_steps import LastSteps
 from pellucid.training.metrics import MetricsHook
 from pellucid.training.nonfinite import NonFiniteLoss
 from pellucid.training.optim import adam, adamw, muon, nesterov, rmsprop, sgd, sgd_momentum
 from pellucid.training.progress import ProgressHook
-from pellucid.training.ranks import Ranks
+from pellucid.training.ranks import RankLost, Ranks
 from pellucid.training.report import ClassReport, Report, evaluate
 from pellucid.training.scoring import accuracy
 from pellucid.training.solver import Solver
@@ -32,11 +33,13 @@ __all__ = [
     "ClassReport",
     "CurvesHook",
     "Hook",
+    "LastSteps",
     "Metrics",
     "MetricsHook",
     "NonFiniteLoss",
     "PrintHook",
     "ProgressHook",
+    "RankLost",
     "Ranks",
     "Report",
     "Solver",

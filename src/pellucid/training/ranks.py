@@ -7,6 +7,10 @@ from typing import Protocol
 import numpy as np
 
 
+class RankLost(RuntimeError):
+    """A process that trained with this one is gone, and what all were about to do together cannot be done."""
+
+
 class Started(Protocol):
     """A sum that was begun and goes on beside other work."""
 
@@ -19,6 +23,8 @@ class Started(Protocol):
 
 class Ranks(Protocol):
     """All processes, seen from one of them. What one calls, all must call, in the same order.
+
+    Where one is lost and MPI lets the others outlive it, what they call raises `RankLost`.
 
     Attributes
     ----------
