@@ -9,9 +9,13 @@ from pellucid.training import RankLost
 class Crew:
     """Four processes, of which one is lost each time they close ranks, and this one becomes the first in the end."""
 
-    def __init__(self, newest, interruptions=0, may_lose=True, rank=1):
+    def __init__(self, newest, interruptions=0, may_lose=True, rank=1, least=1):
         self.size, self.rank, self.may_lose = 4, rank, may_lose
-        self.newest, self.interruptions = newest, interruptions
+        self.newest, self.interruptions, self.least = newest, interruptions, least
+
+    @property
+    def is_too_small(self):
+        return self.size < self.least
 
     def close_ranks(self):
         self.size, self.rank = self.size - 1, max(0, self.rank - 1)
@@ -90,3 +94,10 @@ def test_without_a_step_or_without_being_asked_the_loss_goes_on(monkeypatch, may
         survivors(monkeypatch, crew, newest=newest).after(loss)
     assert crew.size == 4
     assert bool(survivors(monkeypatch, crew).hooks) == may_lose
+
+
+def test_too_few_leave_the_folder_to_a_new_attempt(monkeypatch):
+    folder = Folder()
+    with pytest.raises(RankLost, match="3 of 4 processes are left, fewer than --min-ranks"):
+        survivors(monkeypatch, Crew(["7"], least=4), folder).after(RankLost())
+    assert folder.held == 0

@@ -110,9 +110,9 @@ def test_survive_is_handed_on(launched, monkeypatch):
     assert not launched("-n 2 digits --run r").survive
     open_mpi = Mpiexec(Path("/opt/mpiexec"), OPEN_MPI, "5.0.11")
     monkeypatch.setattr(module.finding, "chosen", lambda given, environment: open_mpi)
-    supervisor = launched("-n 2 --survive digits --run r")
-    assert supervisor.survive and supervisor.own_words == ["-n", "2", "--survive"]
-    assert supervisor._environment("x-1")[SURVIVE_VARIABLE] == "1"
+    supervisor = launched("-n 3 --min-ranks 2 --survive digits --run r")
+    assert supervisor.survive and supervisor.own_words == ["-n", "3", "--min-ranks", "2", "--survive"]
+    assert supervisor._environment("x-1")[SURVIVE_VARIABLE] == "2", "so many may go on by themselves"
 
 
 @pytest.mark.parametrize(

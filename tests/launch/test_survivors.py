@@ -111,6 +111,7 @@ def test_the_first_is_lost_at_the_very_start_and_another_at_the_very_end(mpi, la
     assert err.count("launch: attempt ") == 1, f"all in one attempt\n{err}"
     assert "lost 1 of 3 processes; 2 go on after step 0" in out
     assert f"lost 1 of 2 processes; the other one goes on after step {STEPS}" in out
+    assert "\x1b" not in out, "the last one draws no progress bar into mpiexec's pipe"
     check_alike(tmp_path / "run", expected, tmp_path / "counted")
     reached, aim = (load_checkpoint(run / "checkpoint.safetensors")["params"] for run in (tmp_path / "run", expected))
     for name, array in aim.items():
@@ -118,10 +119,17 @@ def test_the_first_is_lost_at_the_very_start_and_another_at_the_very_end(mpi, la
 
 
 @second_mpi
-@pytest.mark.parametrize("faults", ["1 2 50 stop", "1 1 20 kill,1 0 60 raise"])
-def test_what_they_cannot_outlive_starts_a_new_attempt(mpi, launched, whole, tmp_path, faults):
+@pytest.mark.parametrize(
+    "faults, limits",
+    [
+        ("1 2 50 stop", {"stall_s": 10.0}),
+        ("1 1 20 kill,1 0 60 raise", {}),
+        ("1 1 20 kill,1 0 60 kill", {"min_ranks": 2}),
+    ],
+)
+def test_what_they_cannot_outlive_starts_a_new_attempt(mpi, launched, whole, tmp_path, faults, limits):
     expected = whole(mpi)
-    _, err = launched(mpi, faults, stall_s=10.0)
+    _, err = launched(mpi, faults, **limits)
     assert "launch: attempt 1 was lost at about step " in err, err
     assert "launch: attempt 2: 3 processes" in err, "all take part again"
     check_alike(tmp_path / "run", expected, tmp_path / "counted")

@@ -94,6 +94,11 @@ class Crew:
         return result if is_first else other
 
     @property
+    def is_under_mpiexec(self) -> bool:
+        """Whether there are, or were, others."""
+        return self.size > 1 or self.has_lost
+
+    @property
     def neighbours(self) -> int:
         """Processes on this machine, this one among them."""
         return self.machines.count(self.machines[self.rank])
@@ -121,6 +126,11 @@ class Crew:
     def may_lose(self) -> bool:
         """Whether the others are to go on when one is lost."""
         return self.ranks is not None and self.ranks.can_lose and bool(os.environ.get(SURVIVE_VARIABLE))
+
+    @property
+    def is_too_small(self) -> bool:
+        """Whether they are fewer than may go on by themselves."""
+        return self.size < int(os.environ.get(SURVIVE_VARIABLE) or 1)
 
     def close_ranks(self) -> None:
         """One of them was lost: the crew is those that are left, each of which calls this."""

@@ -41,12 +41,15 @@ class Survivors:
         Raises
         ------
         RankLost
-            The same again: this MPI ends with each process, nobody asked for it, or training had not begun.
+            They cannot go on: this MPI ends with each process, nobody asked for it, training had not begun, or too few
+            are left. A new attempt may be made.
         """
         if not self.crew.may_lose or self._steps.newest is None:
             raise loss
         before, was_first = self.crew.size, self.crew.rank == 0
         self._common = self._agreed(loss)
+        if self.crew.is_too_small:
+            raise RankLost(f"{self.crew.size} of {before} processes are left, fewer than --min-ranks")
         if self.crew.rank == 0 and not was_first:
             self.folder.hold()
         left = f"{self.crew.size} go on" if self.crew.size > 1 else "the other one goes on"

@@ -196,7 +196,7 @@ def build(work: Work, hooks: Sequence[Hook], crew: Crew) -> Solver:
         classes,
         hooks=hooks,
         reduce_gradients=crew.together(synchronise),
-        progress=None if crew.size == 1 else False,  # mpiexec's pipes may look like a terminal and are none
+        progress=False if crew.is_under_mpiexec else None,  # whose pipes may look like a terminal and are none
         print_every=settings.print_every,
         checkpoint_path=work.folder.checkpoint,
         checkpoint_every=max(1, IMAGES_PER_CHECKPOINT // settings.recipe["train"]["batch_size"]),

@@ -203,7 +203,7 @@ class Supervisor:
             ATTEMPT_VARIABLE: name,
             LIMITS_VARIABLE: f"{self.limits.start_s:g},{self.limits.stall_s:g}",
         }
-        own |= {SURVIVE_VARIABLE: "1"} if self.survive else {}
+        own |= {SURVIVE_VARIABLE: str(self.limits.min_ranks)} if self.survive else {}
         return (dict(given) if self.mpiexec is None else self.mpiexec.environment(given)) | own
 
     def _announce(self, ranks: int) -> None:

@@ -17,7 +17,7 @@ from typing import Any
 FILE_VARIABLE, ATTEMPT_VARIABLE = "PELLUCID_PROGRESS", "PELLUCID_ATTEMPT"
 """The file, and a word that tells this attempt from all others: only a file that has it is believed."""
 SURVIVE_VARIABLE = "PELLUCID_SURVIVE"
-"""Not empty: where a process is lost, the others go on without it, if their MPI lets them."""
+"""Where a process is lost, the others go on without it, if their MPI lets them and they are so many: "1"."""
 LIMITS_VARIABLE = "PELLUCID_LIMITS"
 """Seconds without progress until a process ends itself, while it starts and afterwards: "600,60"."""
 
