@@ -184,7 +184,8 @@ def _losses() -> tuple[int, ...]:
     """The classes of errors that say that a process is gone; none where the MPI has no ULFM, which gives them."""
     from mpi4py import MPI
 
-    classes = MPI.ERR_PROC_FAILED, MPI.ERR_PROC_FAILED_PENDING, MPI.ERR_REVOKED
+    names = "ERR_PROC_FAILED", "ERR_PROC_FAILED_PENDING", "ERR_REVOKED"  # old versions of mpi4py lack the names
+    classes = tuple(getattr(MPI, name, MPI.ERR_UNKNOWN) for name in names)
     return () if MPI.ERR_UNKNOWN in classes else classes
 
 
@@ -200,6 +201,8 @@ def joined(environment: Mapping[str, str] = os.environ) -> MPIRanks | None:
     ------
     ValueError
         There are others, but mpi4py is missing, finds no MPI library, or works with another one than mpiexec's.
+    RankLost
+        One of them is gone already.
     """
     if not was_started_together(environment):
         return None
@@ -210,6 +213,8 @@ def joined(environment: Mapping[str, str] = os.environ) -> MPIRanks | None:
             "MPI: mpiexec started this process, but mpi4py is not installed: pip install 'pellucid[mpi]', or on a "
             "cluster, with its own MPI, pip install mpi4py"
         ) from None
+    except RankLost:
+        raise
     except RuntimeError as error:
         raise ValueError(
             f"MPI: mpi4py finds no MPI library ({' '.join(str(error).split())[:200]}); install 'pellucid[mpi]', load "
