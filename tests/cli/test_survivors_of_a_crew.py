@@ -56,9 +56,9 @@ def survivors(monkeypatch, crew, folder=None, newest=7):
 def test_they_go_on_from_the_last_step_that_all_have(monkeypatch, capsys, newest, common):
     folder = Folder()
     left = survivors(monkeypatch, Crew(newest), folder)
-    assert not left.are_alone
+    assert not left.have_lost
     left.after(RankLost())
-    assert left.are_alone
+    assert left.have_lost
     assert capsys.readouterr().out == f"lost 1 of 4 processes; 3 go on after step {common}\n"
     assert folder.held == 1, "the new first process takes the folder over"
     solver = Solver()

@@ -31,8 +31,8 @@ class Survivors:
         return [self._steps] if self.crew.may_lose else []
 
     @property
-    def are_alone(self) -> bool:
-        """Whether somebody was lost, so that the next solver has to `take` the run out of memory."""
+    def have_lost(self) -> bool:
+        """Whether somebody was: the next solver has to `take` the run out of memory."""
         return self._common is not None
 
     def after(self, loss: RankLost) -> None:

@@ -97,7 +97,7 @@ def _train_in(settings: Settings, folder: RunFolder, asked: Asked, crew: Crew) -
 
 def _train_with(work: Work, crew: Crew, survivors: Survivors) -> None:
     """Train with the processes that there are."""
-    if survivors.are_alone and "threads" not in work.asked.given:
+    if survivors.have_lost and "threads" not in work.asked.given:
         work = replace(work, settings=replace(work.settings, threads=crew.threads()))
     watchers = Watchers(work.folder, crew, work.asked.tensorboard)
     with _threads(work.settings):
@@ -105,7 +105,7 @@ def _train_with(work: Work, crew: Crew, survivors: Survivors) -> None:
         solver = crew.agreed(lambda: build(work, hooks, crew))
         crew.check_same(f"{__version__} {digest_of(solver)}")
         crew.agreed(lambda: _check_memory(work, solver, crew))
-        if survivors.are_alone:
+        if survivors.have_lost:
             survivors.take(solver)
         else:
             _enter(work, solver, crew)
