@@ -9,6 +9,7 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
+from pellucid.launch.finding import identified
 from pellucid.launch.job import Job
 from pellucid.launch.mpiexec import Mpiexec
 from pellucid.launch.supervisor import Limits, Supervisor
@@ -112,6 +113,20 @@ def kill(pids):
             os.kill(pid, signal.SIGKILL)
         except OSError:
             continue
+
+
+def real(mpi, training, run, ranks, program="fault_me.py", survive=False, **limits):
+    """A supervisor of ``pellucid train`` under an MPI; ``program`` is the command with something that goes wrong."""
+    patient = Limits(**({"start_s": 100.0, "stall_s": 100.0, "back_off_s": 0.0} | limits))
+    return Supervisor(
+        Job(run, (*training, "--run", str(run))),
+        ranks,
+        identified(mpi.mpiexec),
+        patient,
+        oversubscribe=True,
+        survive=survive,
+        program=(sys.executable, str(HERE / program), "train"),
+    )
 
 
 def check_counts(folder, steps, steps_an_epoch, images):

@@ -7,12 +7,9 @@ import sys
 
 import numpy as np
 import pytest
-from launches import HERE, kill, processes_of, until
+from launches import kill, processes_of, real, until
 
 from mpi_here import every_mpi
-from pellucid.launch.finding import identified
-from pellucid.launch.job import Job
-from pellucid.launch.supervisor import Limits, Supervisor
 from pellucid.metrics import read_metrics
 from pellucid.training import load_checkpoint
 from program import PROGRAM
@@ -36,10 +33,7 @@ def launched(tmp_path, monkeypatch):
     def launch(mpi, faults, ranks=2, run=tmp_path / "run", **limits):
         monkeypatch.setenv("FAULT", faults)
         monkeypatch.setenv("OMP_WAIT_POLICY", "PASSIVE")
-        job = Job(run, (*TRAINING, "--run", str(run)))
-        program = (sys.executable, str(HERE / "fault_me.py"), "train")
-        patient = Limits(**({"start_s": 100.0, "stall_s": 100.0, "back_off_s": 0.0} | limits))
-        supervisor = Supervisor(job, ranks, identified(mpi.mpiexec), patient, oversubscribe=True, program=program)
+        supervisor = real(mpi, TRAINING, run, ranks, **limits)
         made.append(supervisor)
         return supervisor.run(), supervisor
 

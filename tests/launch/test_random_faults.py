@@ -9,12 +9,9 @@ import sys
 
 import numpy as np
 import pytest
-from launches import HERE, check_counts, kill, processes_of
+from launches import check_counts, kill, processes_of, real
 
 from mpi_here import every_mpi
-from pellucid.launch.finding import identified
-from pellucid.launch.job import Job
-from pellucid.launch.supervisor import Limits, Supervisor
 from pellucid.metrics import read_metrics
 from pellucid.training import load_checkpoint
 
@@ -51,10 +48,8 @@ def test_twenty_faults_change_nothing_but_the_time(mpi, tmp_path, monkeypatch, c
     monkeypatch.setenv("FAULT", faults)
     monkeypatch.setenv("COUNTED", str(counted))
     monkeypatch.setenv("OMP_WAIT_POLICY", "PASSIVE")
-    limits = Limits(start_s=100.0, stall_s=15.0, back_off_s=0.0, restarts=FAULTS, fruitless=FAULTS)
-    program = (sys.executable, str(HERE / "count_me.py"), "train")
-    job = Job(run, (*TRAINING, "--run", str(run)))
-    supervisor = Supervisor(job, 2, identified(mpi.mpiexec), limits, oversubscribe=True, program=program)
+    limits = {"stall_s": 15.0, "restarts": FAULTS, "fruitless": FAULTS}
+    supervisor = real(mpi, TRAINING, run, 2, "count_me.py", **limits)
     try:
         status = supervisor.run()
     finally:

@@ -10,12 +10,9 @@ import sys
 
 import numpy as np
 import pytest
-from launches import HERE, check_counts, kill, processes_of
+from launches import check_counts, kill, processes_of, real
 
 from mpi_here import second_mpi
-from pellucid.launch.finding import identified
-from pellucid.launch.job import Job
-from pellucid.launch.supervisor import Limits, Supervisor
 from pellucid.metrics import read_metrics
 from pellucid.runs.folder import RunFolder
 from pellucid.training import load_checkpoint
@@ -42,12 +39,7 @@ def launched(tmp_path, monkeypatch, capfd):
     def launch(mpi, faults, run=tmp_path / "run", **limits):
         for name, value in (("FAULT", faults), ("COUNTED", str(counted)), ("OMP_WAIT_POLICY", "PASSIVE")):
             monkeypatch.setenv(name, value)
-        program = (sys.executable, str(HERE / "count_me.py"), "train")
-        patient = Limits(**({"start_s": 100.0, "stall_s": 60.0, "back_off_s": 0.0} | limits))
-        supervisor = Supervisor(
-            Job(run, (*TRAINING, "--run", str(run))), 3, identified(mpi.mpiexec), patient, oversubscribe=True,
-            program=program, survive=True,
-        )  # fmt: skip
+        supervisor = real(mpi, TRAINING, run, 3, "count_me.py", survive=True, **limits)
         made.append(supervisor)
         status = supervisor.run()
         out, err = capfd.readouterr()
