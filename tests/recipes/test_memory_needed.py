@@ -11,9 +11,10 @@ from pellucid import recipes
 SHAPE = (3, 32, 32)
 
 
-def needed(name="94", **changes):
+def needed(name="94", kept_steps=0, **changes):
     recipe = recipes.load(name).with_changes(changes)
-    return recipes.memory_needed(recipe, recipes.build_network(recipe, SHAPE, 10, rng=0), SHAPE)
+    network = recipes.build_network(recipe, SHAPE, 10, rng=0)
+    return recipes.memory_needed(recipe, network, SHAPE, kept_steps=kept_steps)
 
 
 def test_twice_the_batch_needs_twice_the_memory_for_images():
@@ -26,6 +27,12 @@ def test_rules_and_averages_are_counted():
     assert needed().parameters == 1_971_640 * 4 * 4
     assert needed(**{"average.decay": 0.9}).parameters == 1_971_640 * 4 * 5
     assert needed("tutorial").parameters == needed("tutorial", **{"optimizer.rule": "sgd"}).parameters * 5 / 3
+
+
+def test_steps_that_are_kept_in_memory_are_counted():
+    """Each has weights, the rule's state, and the average where there is one."""
+    assert needed(kept_steps=2).parameters == 1_971_640 * 4 * (4 + 2 * 2)
+    assert needed(kept_steps=2, **{"average.decay": 0.9}).parameters == 1_971_640 * 4 * (5 + 2 * 3)
 
 
 def test_a_batch_that_cannot_fit_is_refused_with_the_estimate_and_one_that_fits():

@@ -26,6 +26,7 @@ from pellucid.runs.opening import absolute, model_of, open_data
 from pellucid.runs.settings import Settings
 from pellucid.runs.start import from_model_file, with_own_start
 from pellucid.training import Hook, RankLost, Solver, Together
+from pellucid.training.last_steps import KEPT_STEPS
 from pellucid.training.state import digest_of
 
 IMAGES_PER_CHECKPOINT = 10_000
@@ -206,7 +207,8 @@ def build(work: Work, hooks: Sequence[Hook], crew: Crew) -> Solver:
 def _check_memory(work: Work, solver: Solver, crew: Crew) -> None:
     """Refuse a batch, of which each process has a part, that cannot fit, with the estimate."""
     X, limit_gb = solver.X_train, work.asked.memory
-    needed = recipes.memory_needed(work.settings.recipe, solver.model, X.shape[1:], len(X), crew.size)
+    kept_steps = KEPT_STEPS if crew.may_lose else 0
+    needed = recipes.memory_needed(work.settings.recipe, solver.model, X.shape[1:], len(X), crew.size, kept_steps)
     available = available_bytes() if limit_gb is None else limit_gb * 1e9
     recipes.check_memory(needed, available and available / crew.neighbours)
 

@@ -50,7 +50,12 @@ class MemoryNeeded(NamedTuple):
 
 
 def memory_needed(
-    recipe: Recipe, model: Any, image_shape: tuple[int, int, int], num_images: int | None = None, processes: int = 1
+    recipe: Recipe,
+    model: Any,
+    image_shape: tuple[int, int, int],
+    num_images: int | None = None,
+    processes: int = 1,
+    kept_steps: int = 0,
 ) -> MemoryNeeded:
     """What training the model by the recipe needs beside the data, which is read already.
 
@@ -65,6 +70,8 @@ def memory_needed(
         That there are to train on: no batch is larger.
     processes : int
         That share each batch; this is what one of them needs.
+    kept_steps : int
+        After how many steps the run is kept in memory: see `pellucid.training.LastSteps`.
     """
     batch_size = min(recipe["train"]["batch_size"], num_images or math.inf)
     numbers = [math.prod(image_shape)] * 2 + _handed_on(model, image_shape)  # a batch, and the one being made
@@ -75,7 +82,7 @@ def memory_needed(
     return MemoryNeeded(
         batch_size=math.ceil(batch_size / processes),
         an_image=FLOAT * KEPT * sum(numbers),
-        parameters=FLOAT * parameters * (2 + remembered + kept),
+        parameters=FLOAT * parameters * (2 + (1 + kept_steps) * (remembered + kept)),
         scoring=FLOAT * SCORED_AT_ONCE * 2 * max(numbers),
     )
 

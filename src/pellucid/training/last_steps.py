@@ -11,6 +11,7 @@ from pellucid.training.state import collect_changing, restore_changing
 if TYPE_CHECKING:
     from pellucid.training.solver import Solver
 
+KEPT_STEPS = 2
 NEVER_CHANGED = ("best_params", "best_bn_params")
 """The solver replaces these and changes nothing in them, so that they need no copy."""
 
@@ -51,7 +52,8 @@ class LastSteps(Hook):
         restore_changing(solver, self._kept[iteration])
 
     def _keep(self, solver: Solver) -> None:
-        self._kept = {at: self._kept[at] for at in sorted(self._kept)[-1:]}  # first, so that there are never three
+        newest = sorted(self._kept)[-(KEPT_STEPS - 1) :]  # first of all, so that there is never one more
+        self._kept = {at: self._kept[at] for at in newest}
         run = collect_changing(solver)
         for name in run.keys() - set(NEVER_CHANGED):
             run[name] = copy.deepcopy(run[name])
