@@ -158,10 +158,11 @@ class Crew:
         if self.ranks is not None and not self.ranks.all_fail():
             self._say(error)
             self.ranks.abort(status)
-        if self.rank == 0 and not self.has_lost:
+        if self.rank > 0:
+            return status
+        if not self.has_lost:
             raise error
-        if self.rank == 0:
-            self._say(error)
+        self._say(error)
         return status
 
     def _say(self, error: BaseException) -> None:

@@ -53,7 +53,7 @@ class MPIRanks:
         self._unfinished: list[StartedSum] = []
         self._mpi = MPI
         self._world = MPI.COMM_WORLD if world is None else world
-        self._losses = _losses()
+        self._losses = _losses(MPI)
         self.can_lose = bool(self._losses)
         self.rank, self.size = self._world.rank, self._world.size
         name, version = MPI.get_vendor()
@@ -180,10 +180,8 @@ def wait_until_read(descriptor: int, until_s: float = UNREAD_S, sleep: Callable[
         sleep(POLL_S)
 
 
-def _losses() -> tuple[int, ...]:
+def _losses(MPI: Any) -> tuple[int, ...]:
     """The classes of errors that say that a process is gone; none where the MPI has no ULFM, which gives them."""
-    from mpi4py import MPI
-
     names = "ERR_PROC_FAILED", "ERR_PROC_FAILED_PENDING", "ERR_REVOKED"  # old versions of mpi4py lack the names
     classes = tuple(getattr(MPI, name, MPI.ERR_UNKNOWN) for name in names)
     return () if MPI.ERR_UNKNOWN in classes else classes

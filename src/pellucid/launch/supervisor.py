@@ -188,8 +188,7 @@ class Supervisor:
         environment = self._environment(name)
         words = [*self.program, *self.job.words()]
         if self.mpiexec is not None:
-            how = self.oversubscribe, self.survive
-            words = self.mpiexec.command(words, ranks, environment, hosts, self.agent, *how)
+            words = self.mpiexec.command(words, ranks, environment, hosts, self.agent, self.oversubscribe, self.survive)
         watch = Watch(self.progress_file, name, self.limits.start_s, self.limits.stall_s)
         self._announce(ranks)
         far = bool(hosts) or self.allocated

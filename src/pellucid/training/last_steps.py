@@ -6,14 +6,14 @@ import copy
 from typing import TYPE_CHECKING, Any
 
 from pellucid.training.hooks import Hook
-from pellucid.training.state import collect_changing, restore_changing
+from pellucid.training.state import HISTORIES, collect_changing, restore_changing
 
 if TYPE_CHECKING:
     from pellucid.training.solver import Solver
 
 KEPT_STEPS = 2
-NEVER_CHANGED = ("best_params", "best_bn_params")
-"""The solver replaces these and changes nothing in them, so that they need no copy."""
+NO_COPY_NEEDED = {"best_params", "best_bn_params", *HISTORIES}
+"""The solver replaces its best weights and changes nothing in them; histories are gathered into arrays of their own."""
 
 
 class LastSteps(Hook):
@@ -55,6 +55,6 @@ class LastSteps(Hook):
         newest = sorted(self._kept)[-(KEPT_STEPS - 1) :]  # first of all, so that there is never one more
         self._kept = {at: self._kept[at] for at in newest}
         run = collect_changing(solver)
-        for name in run.keys() - set(NEVER_CHANGED):
+        for name in run.keys() - NO_COPY_NEEDED:
             run[name] = copy.deepcopy(run[name])
         self._kept[solver.iteration] = run
