@@ -26,11 +26,11 @@ from typing import NamedTuple
 from cyclopts import App
 
 from benchmarks import machine
+from benchmarks.scaling import MPIEXEC
+from pellucid.extras.mpi import STARTED_BY
 
 PROGRAM = str(Path(sys.prefix) / "bin" / "pellucid")
-OWN_MPIEXEC = Path(sys.prefix) / "bin" / "mpiexec"
 STEP = re.compile(r"\(Iteration (\d+) / ")
-RANK_VARIABLES = ("PMI_RANK", "OMPI_COMM_WORLD_RANK")
 STEPS_AFTER = 20
 EPOCHS = "100"
 """More than are ever trained."""
@@ -64,21 +64,18 @@ def lost_process(
     open_mpi
         An mpiexec of Open MPI 5. Without it, only MPICH's is measured.
     """
-    ways: dict[str, list[str]] = {"MPICH, new attempt": ["--mpiexec", str(OWN_MPIEXEC)]}
+    ways: dict[str, list[str]] = {"MPICH, new attempt": ["--mpiexec", MPIEXEC]}
     if open_mpi is not None:
         own = ["--mpiexec", str(open_mpi), "--oversubscribe"]
         ways |= {"Open MPI, new attempt": own, "Open MPI, --survive": [*own, "--survive"]}
     found: dict[str, list[Loss]] = {way: [] for way in ways}
     print(f"{machine.describe(2)['processor']}, 2 processes of 1 thread, {data}, recipe {recipe}, killed after {step}")
+    training = ["train", data, "--recipe", recipe, "--threads", "1", "--epochs", EPOCHS]
     rng = random.Random(0)
     for _ in range(rounds):
         victim = rng.randrange(2)
         for way, words in ways.items():
-            found[way].append(
-                measured(
-                    [*words, "train", data, "--recipe", recipe, "--threads", "1", "--epochs", EPOCHS], victim, step
-                )
-            )
+            found[way].append(measured([*words, *training], victim, step))
     for way, losses in found.items():
         pauses = ", ".join(f"{loss.pause_s:.2f}" for loss in losses)
         pause, again = (statistics.median(numbers) for numbers in zip(*losses, strict=True))
@@ -129,7 +126,7 @@ def _cost(steps: Iterator[int], run: str, victim: int, step: int) -> Loss:
 
 def _process(run: str, rank: int) -> int:
     """The number of the process that has this rank in that run."""
-    told = [f"{name}={rank}".encode() for name in RANK_VARIABLES]
+    told = [f"{name}={rank}".encode() for name in STARTED_BY]
     for folder in Path("/proc").iterdir():
         try:
             words = (folder / "cmdline").read_bytes().split(b"\0")
