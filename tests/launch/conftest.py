@@ -1,7 +1,7 @@
 """What tests of launches share."""
 
 import pytest
-from launches import kill, launch
+from launches import kill, launch, processes_of, supervisor_of
 
 
 @pytest.fixture
@@ -21,3 +21,19 @@ def fake(tmp_path, monkeypatch):
     yield make
     for launched in made:
         kill(launched.left())
+
+
+@pytest.fixture
+def real(monkeypatch):
+    """``real(faults, ...)`` is the supervisor of a launch under an MPI; nothing of it outlives the test."""
+    made = []
+
+    def make(faults, *arguments, **settings):
+        monkeypatch.setenv("FAULT", faults)
+        monkeypatch.setenv("OMP_WAIT_POLICY", "PASSIVE")
+        made.append(supervisor_of(*arguments, **settings))
+        return made[-1]
+
+    yield make
+    for supervisor in made:
+        kill(processes_of(supervisor._launch))

@@ -115,7 +115,7 @@ def kill(pids):
             continue
 
 
-def real(mpi, training, run, ranks, program="fault_me.py", survive=False, **limits):
+def supervisor_of(mpi, training, run, ranks, program="fault_me.py", survive=False, **limits):
     """A supervisor of ``pellucid train`` under an MPI; ``program`` is the command with something that goes wrong."""
     patient = Limits(**({"start_s": 100.0, "stall_s": 100.0, "back_off_s": 0.0} | limits))
     return Supervisor(

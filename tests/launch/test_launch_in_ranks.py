@@ -7,7 +7,7 @@ import sys
 
 import numpy as np
 import pytest
-from launches import kill, processes_of, real, until
+from launches import processes_of, until
 
 from mpi_here import every_mpi
 from pellucid.metrics import read_metrics
@@ -26,20 +26,14 @@ STEPS = 270
 
 
 @pytest.fixture
-def launched(tmp_path, monkeypatch):
+def launched(tmp_path, real):
     """``launched(mpi, faults)`` is a finished launch: its exit status, and the supervisor."""
-    made = []
 
-    def launch(mpi, faults, ranks=2, run=tmp_path / "run", **limits):
-        monkeypatch.setenv("FAULT", faults)
-        monkeypatch.setenv("OMP_WAIT_POLICY", "PASSIVE")
-        supervisor = real(mpi, TRAINING, run, ranks, **limits)
-        made.append(supervisor)
+    def launch(mpi, faults, **limits):
+        supervisor = real(faults, mpi, TRAINING, tmp_path / "run", 2, **limits)
         return supervisor.run(), supervisor
 
-    yield launch
-    for supervisor in made:
-        kill(processes_of(supervisor._launch))
+    return launch
 
 
 @pytest.fixture(scope="module")

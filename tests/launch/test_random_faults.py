@@ -9,7 +9,7 @@ import sys
 
 import numpy as np
 import pytest
-from launches import check_counts, kill, processes_of, real
+from launches import check_counts, processes_of
 
 from mpi_here import every_mpi
 from pellucid.metrics import read_metrics
@@ -38,23 +38,18 @@ def drawn(seed):
 
 
 @every_mpi
-def test_twenty_faults_change_nothing_but_the_time(mpi, tmp_path, monkeypatch, capfd):
+def test_twenty_faults_change_nothing_but_the_time(mpi, tmp_path, monkeypatch, capfd, real):
     whole, run, counted = tmp_path / "whole", tmp_path / "run", tmp_path / "counted"
     done = mpi.pellucid(2, "train", *TRAINING, "--run", whole)
     assert done.returncode == 0, done.stderr
 
     counted.mkdir()
     faults = drawn(int(os.environ.get("PELLUCID_FAULTS", "231")))
-    monkeypatch.setenv("FAULT", faults)
     monkeypatch.setenv("COUNTED", str(counted))
-    monkeypatch.setenv("OMP_WAIT_POLICY", "PASSIVE")
     limits = {"stall_s": 15.0, "restarts": FAULTS, "fruitless": FAULTS}
-    supervisor = real(mpi, TRAINING, run, 2, "count_me.py", **limits)
-    try:
-        status = supervisor.run()
-    finally:
-        left = processes_of(supervisor._launch)
-        kill(left)
+    supervisor = real(faults, mpi, TRAINING, run, 2, "count_me.py", **limits)
+    status = supervisor.run()
+    left = processes_of(supervisor._launch)
     out, err = capfd.readouterr()
     assert status == 0, f"{faults}\n{out}\n{err}"
     assert left == [] and err.count("was lost") == FAULTS, f"{faults}\n{err}"

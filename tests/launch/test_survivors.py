@@ -10,7 +10,7 @@ import sys
 
 import numpy as np
 import pytest
-from launches import check_counts, kill, processes_of, real
+from launches import check_counts, processes_of
 
 from mpi_here import second_mpi
 from pellucid.metrics import read_metrics
@@ -31,25 +31,21 @@ they are fewer after some twenty steps, and by 2e-3 where they are from the firs
 
 
 @pytest.fixture
-def launched(tmp_path, monkeypatch, capfd):
+def launched(tmp_path, monkeypatch, capfd, real):
     """``launched(mpi, faults)`` is a finished launch of three processes: what it said."""
-    made, counted = [], tmp_path / "counted"
+    counted = tmp_path / "counted"
     counted.mkdir()
+    monkeypatch.setenv("COUNTED", str(counted))
 
-    def launch(mpi, faults, run=tmp_path / "run", **limits):
-        for name, value in (("FAULT", faults), ("COUNTED", str(counted)), ("OMP_WAIT_POLICY", "PASSIVE")):
-            monkeypatch.setenv(name, value)
-        supervisor = real(mpi, TRAINING, run, 3, "count_me.py", survive=True, **limits)
-        made.append(supervisor)
+    def launch(mpi, faults, **limits):
+        supervisor = real(faults, mpi, TRAINING, tmp_path / "run", 3, "count_me.py", survive=True, **limits)
         status = supervisor.run()
         out, err = capfd.readouterr()
         assert status == 0, f"{faults}\n{out}\n{err}"
         assert processes_of(supervisor._launch) == []
         return out, err
 
-    yield launch
-    for supervisor in made:
-        kill(processes_of(supervisor._launch))
+    return launch
 
 
 @pytest.fixture(scope="module")
